@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A region of anonymous shared memory: what stands behind one open file of `/dev/ashmem`.
+//!
+//! A region begins as a [`Draft`], whose name and size may change. Its first mmap makes the backing
+//! file and turns it into [`Frozen`] state, for good: a name and a size that have no setter, and that
+//! are read without a lock. The protection mask may be lowered at any time.
+
+use kernel::{
+    bindings,
+    fs::{
+        File,
+        Kiocb, //
+    },
+    iov::IovIterDest,
+    miscdevice::{
+        MiscDevice,
+        MiscDeviceRegistration, //
+    },
+    mm::virt::{
+        flags,
+        VmaNew, //
+    },
+    new_mutex,
+    page::page_align,
+    prelude::*,
+    seq_file::SeqFile,
+    seq_print,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Mutex,
+        SetOnce, //
+    },
+    uaccess::{
+        UserPtr,
+        UserSlice, //
+    },
+};
+
+use crate::ioctl::{
+    CallerAbi,
+    Command,
+    ASHMEM_NAME_LEN, //
+};
+
+pub(crate) mod misc;
+mod name;
+mod prot;
+mod seq;
+pub(crate) mod shmem;
+pub(crate) mod slab;
+mod task;
+
+use name::{
+    Name,
+    NameCopy, //
+};
+use prot::Prot;
+use shmem::Backing;
+use slab::AreaSlab;
+
+/// How the VFS owns an area: as the private data of an open file.
+type AreaBox = Pin<Box<AshmemArea, AreaSlab>>;
+
+/// A region of anonymous shared memory: `struct ashmem_area` of the C driver.
+#[pin_data]
+pub(crate) struct AshmemArea {
+    /// The bits of the protection mask: what a new mapping may ask for.
+    prot_mask: Atomic<u32>,
+    /// What the first mmap has fixed.
+    frozen: SetOnce<Frozen>,
+    /// What may still change; means nothing once `frozen` is set, which happens under this lock.
+    #[pin]
+    draft: Mutex<Draft>,
+}
+
+/// A region before its first mmap.
+struct Draft {
+    /// The name, if one has been set.
+    name: Option<Name>,
+    /// The size in bytes, as it was set; 0 at first.
+    size: usize,
+}
+
+/// A region from its first mmap on.
+struct Frozen {
+    /// The name, if one had been set.
+    name: Option<Name>,
+    /// The size in bytes, as it was set.
+    size: usize,
+    /// The file that has the pages.
+    backing: Backing,
+}
+
+impl AshmemArea {
+    /// A new region: no name, size 0, every protection allowed.
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            prot_mask: Atomic::new(Prot::ALL.bits()),
+            frozen: SetOnce::new(),
+            draft <- new_mutex!(Draft { name: None, size: 0 }, "AshmemArea::draft"),
+        })
+    }
+
+    /// Looks at the region in whichever state it is; takes the lock only for a draft.
+    fn read<R>(&self, draft: impl FnOnce(&Draft) -> R, frozen: impl FnOnce(&Frozen) -> R) -> R {
+        if let Some(state) = self.frozen.as_ref() {
+            return frozen(state);
+        }
+
+        let state = self.draft.lock();
+        match self.frozen.as_ref() {
+            Some(state) => frozen(state),
+            None => draft(&state),
+        }
+    }
+
+    /// Changes the draft; `EINVAL` if there is none any more.
+    fn change(&self, change: impl FnOnce(&mut Draft)) -> Result {
+        let mut draft = self.draft.lock();
+
+        if self.frozen.as_ref().is_some() {
+            return Err(EINVAL);
+        }
+        change(&mut draft);
+        Ok(())
+    }
+
+    /// The size in bytes, as it was set.
+    fn size(&self) -> usize {
+        self.read(|draft| draft.size, |frozen| frozen.size)
+    }
+
+    /// The frozen state, or what a region without one answers to read and llseek: `empty` while its
+    /// size is 0, `EBADF` when it was only never mapped.
+    fn mapped_or<R>(&self, empty: Result<R>) -> Result<&Frozen, Result<R>> {
+        if self.size() == 0 {
+            return Err(empty);
+        }
+        self.frozen.as_ref().ok_or(Err(EBADF))
+    }
+
+    /// The protection mask.
+    fn prot_mask(&self) -> Prot {
+        Prot::from_bits(self.prot_mask.load(Relaxed) as usize).unwrap_or(Prot::NONE)
+    }
+
+    /// `ASHMEM_SET_NAME`: the name is the string at `arg`, cut to 255 bytes; an empty one is none.
+    fn set_name(&self, arg: usize) -> Result {
+        let mut buf = [0; ASHMEM_NAME_LEN];
+        let name = UserSlice::new(UserPtr::from_addr(arg), buf.len())
+            .reader()
+            .strcpy_into_buf(&mut buf)?;
+        let mut name = Name::new(name)?;
+
+        // The old name goes where the new one was: freed after the lock is released.
+        self.change(|draft| core::mem::swap(&mut draft.name, &mut name))
+    }
+
+    /// `ASHMEM_GET_NAME`: writes the name with its NUL to `arg`.
+    fn get_name(&self, arg: usize) -> Result {
+        let name = self.read(
+            |draft| NameCopy::new(draft.name.as_ref()),
+            |frozen| NameCopy::new(frozen.name.as_ref()),
+        );
+
+        UserSlice::new(UserPtr::from_addr(arg), ASHMEM_NAME_LEN)
+            .writer()
+            .write_slice(name.with_nul())
+    }
+
+    /// `ASHMEM_SET_SIZE`: any number of bytes is stored; whether it can be had, mmap tells.
+    fn set_size(&self, size: usize) -> Result {
+        self.change(|draft| draft.size = size)
+    }
+
+    /// `ASHMEM_SET_PROT_MASK`: `EINVAL` for a bit that is not in the mask.
+    fn set_prot_mask(&self, requested: usize) -> Result {
+        let requested = Prot::from_bits(requested).ok_or(EINVAL)?;
+        let read_implies_exec = task::read_implies_exec();
+        let mut mask = self.prot_mask();
+
+        loop {
+            let lowered = mask
+                .lowered_to(requested, read_implies_exec)
+                .ok_or(EINVAL)?;
+
+            match self.prot_mask.cmpxchg(mask.bits(), lowered.bits(), Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(_) => mask = self.prot_mask(),
+            }
+        }
+    }
+
+    /// `ASHMEM_GET_FILE_ID`: writes the inode number of the backing file to `arg`, as a `long` of the
+    /// caller's; `EINVAL` before the first mmap, `EOVERFLOW` if the number does not fit.
+    fn get_file_id(&self, arg: usize, abi: CallerAbi) -> Result {
+        let id = self.frozen.as_ref().ok_or(EINVAL)?.backing.inode_number();
+        let arg = UserPtr::from_addr(arg);
+
+        match abi {
+            CallerAbi::Native => UserSlice::new(arg, size_of::<u64>()).writer().write(&id),
+            CallerAbi::Compat => {
+                let id = u32::try_from(id).map_err(|_| EOVERFLOW)?;
+                UserSlice::new(arg, size_of::<u32>()).writer().write(&id)
+            }
+        }
+    }
+
+    /// Carries out the command with the number `cmd`; `ENOTTY` for an unknown one.
+    fn command(&self, cmd: u32, arg: usize, abi: CallerAbi) -> Result<isize> {
+        match Command::decode(cmd, abi).ok_or(ENOTTY)? {
+            Command::SetName => self.set_name(arg).map(|()| 0),
+            Command::GetName => self.get_name(arg).map(|()| 0),
+            Command::SetSize => self.set_size(arg).map(|()| 0),
+            Command::GetSize => Ok(self.size() as isize),
+            Command::SetProtMask => self.set_prot_mask(arg).map(|()| 0),
+            Command::GetProtMask => Ok(self.prot_mask().bits() as isize),
+            Command::GetFileId => self.get_file_id(arg, abi).map(|()| 0),
+        }
+    }
+
+    /// Holds a mapping that is being made to the protection mask: `EPERM` if it asks for more; what
+    /// it does not ask for, mprotect shall not give it later.
+    fn restrict(&self, vma: &VmaNew) -> Result {
+        let mask = self.prot_mask();
+        let requested = Prot::NONE
+            .with_if(Prot::READ, vma.readable())
+            .with_if(Prot::WRITE, vma.writable())
+            .with_if(Prot::EXEC, vma.executable());
+
+        if !mask.contains(requested) {
+            return Err(EPERM);
+        }
+        if !mask.contains(Prot::READ) {
+            vma.try_clear_mayread()?;
+        }
+        if !mask.contains(Prot::WRITE) {
+            vma.try_clear_maywrite()?;
+        }
+        if !mask.contains(Prot::EXEC) {
+            vma.try_clear_mayexec()?;
+        }
+        Ok(())
+    }
+
+    /// Maps a region that has been mapped before.
+    fn map_again(&self, frozen: &Frozen, vma: &VmaNew) -> Result {
+        check_length(vma, frozen.size)?;
+        self.restrict(vma)?;
+        map_backing(&frozen.backing, vma)
+    }
+
+    /// Moves the position of `file`: `lseek`.
+    ///
+    /// Errors: `EINVAL` while the size is 0, `EBADF` before the first mmap, `ENXIO` where there is no
+    /// data or hole to be found, `EINVAL` for a position out of range.
+    fn llseek(&self, file: &File, offset: i64, whence: c_int) -> Result<i64> {
+        let frozen = match self.mapped_or(Err(EINVAL)) {
+            Ok(frozen) => frozen,
+            Err(answer) => return answer,
+        };
+        // The backing file has this length: it fits.
+        let size = i64::try_from(frozen.size).map_err(|_| EINVAL)?;
+
+        match u32::try_from(whence) {
+            Ok(bindings::SEEK_DATA | bindings::SEEK_HOLE) => {
+                let found = frozen.backing.seek_data_or_hole(offset, whence)?;
+                shmem::seek(file, found, bindings::SEEK_SET as c_int, size)
+            }
+            _ => shmem::seek(file, offset, whence, size),
+        }
+    }
+}
+
+/// Refuses a mapping longer than the region: `EINVAL`, also for a region of size 0.
+///
+/// Where in the region the mapping begins is not looked at: beyond the end there are no pages, and a
+/// touch is a `SIGBUS`.
+fn check_length(vma: &VmaNew, size: usize) -> Result {
+    let length = vma.end().checked_sub(vma.start()).ok_or(EINVAL)?;
+    // A size in the last page of the address space cannot be rounded up; no file is so long.
+    let limit = page_align(size).ok_or(EINVAL)?;
+
+    if length > limit {
+        return Err(EINVAL);
+    }
+    Ok(())
+}
+
+/// Puts the backing file under a mapping that is being made.
+///
+/// A mapping is shared if it was asked to be (`VM_MAYSHARE`), even if it can never be written:
+/// `VM_SHARED` is not set for a file that was opened read-only.
+fn map_backing(backing: &Backing, vma: &VmaNew) -> Result {
+    if vma.flags() & flags::MAYSHARE != 0 {
+        return backing.map_shared(vma);
+    }
+    backing.map_private(vma);
+    Ok(())
+}
+
+#[vtable]
+impl MiscDevice for AshmemArea {
+    type Ptr = AreaBox;
+
+    fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<AreaBox> {
+        Box::try_pin_init(Self::new(), GFP_KERNEL_ACCOUNT)
+    }
+
+    fn mmap(area: Pin<&Self>, _file: &File, vma: &VmaNew) -> Result {
+        if let Some(frozen) = area.frozen.as_ref() {
+            return area.map_again(frozen, vma);
+        }
+
+        let mut draft = area.draft.lock();
+        if let Some(frozen) = area.frozen.as_ref() {
+            return area.map_again(frozen, vma);
+        }
+
+        check_length(vma, draft.size)?;
+        area.restrict(vma)?;
+
+        let path = draft.name.as_ref().map_or(name::DEFAULT, Name::path);
+        let backing = Backing::new(path, draft.size, vma)?;
+        map_backing(&backing, vma)?;
+
+        // Nothing can fail any more: the region freezes only with a mapping.
+        area.frozen.populate(Frozen {
+            name: draft.name.take(),
+            size: draft.size,
+            backing,
+        });
+        Ok(())
+    }
+
+    fn ioctl(area: Pin<&Self>, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
+        area.command(cmd, arg, CallerAbi::Native)
+    }
+
+    #[cfg(CONFIG_COMPAT)]
+    fn compat_ioctl(area: Pin<&Self>, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
+        // The argument is a 32-bit number or address, whatever the upper half holds.
+        area.command(cmd, arg as u32 as usize, CallerAbi::Compat)
+    }
+
+    fn read_iter(mut kiocb: Kiocb<'_, AreaBox>, iov: &mut IovIterDest<'_>) -> Result<usize> {
+        match kiocb.file().get_ref().mapped_or(Ok(0)) {
+            Ok(frozen) => frozen.backing.read(iov, kiocb.ki_pos_mut()),
+            Err(answer) => answer,
+        }
+    }
+
+    fn show_fdinfo(area: Pin<&Self>, m: &SeqFile, _file: &File) {
+        if let Some(frozen) = area.frozen.as_ref() {
+            seq_print!(m, "inode:\t{}\n", frozen.backing.inode_number());
+        }
+
+        let (name, size) = area.read(
+            |draft| {
+                (
+                    draft.name.as_ref().map(|name| NameCopy::new(Some(name))),
+                    draft.size,
+                )
+            },
+            |frozen| {
+                (
+                    frozen.name.as_ref().map(|name| NameCopy::new(Some(name))),
+                    frozen.size,
+                )
+            },
+        );
+        if let Some(name) = name {
+            seq_print!(m, "name:\t");
+            seq::write_escaped(m, name.without_nul());
+            seq_print!(m, "\n");
+        }
+        seq_print!(m, "size:\t{}\n", size);
+        // Every page is pinned as long as there is no command to unpin one.
+        seq_print!(m, "unpinned:\t0\n");
+    }
+}

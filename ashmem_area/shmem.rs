@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The backing file of a region: an unlinked shmem file.
+//!
+//! Nobody gets to it but through the region, or else the protection mask and the frozen size would
+//! mean nothing. There is one door besides the mappings, `/proc/<pid>/map_files`: it leads a
+//! privileged process to the inode. So the file and the inode carry tables of operations of their
+//! own:
+//!
+//! | table | belongs to | what it forbids |
+//! |---|---|---|
+//! | `backing` | the one file under all mappings | another mmap of it (`remap_file_pages`) |
+//! | `reopened` | a file that somebody opens anew from the inode | opening for writing, mmap |
+//! | `inode` | the inode | truncate, chmod, chattr |
+//!
+//! # Lifetime of the tables
+//!
+//! They are part of this module, and a mapping outlives the device file. So the backing file holds a
+//! reference to the module, which the VFS puts last of all, and a reopened file gets one when it is
+//! opened, both through the table's `owner`. The inode cannot hold one, and can live longer (an
+//! `O_PATH` file): it gets shmem's own tables back when the backing file is released. If somebody
+//! still knew the inode at that moment, [`BackingOps`] waits, before the module goes, until nobody
+//! can be between reading the pointer to a table and using it.
+//!
+//! C header: `include/linux/shmem_fs.h`
+
+use core::ptr::{
+    addr_of_mut,
+    NonNull, //
+};
+
+use kernel::{
+    bindings,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    fs::{
+        file::flags::{
+            O_ACCMODE,
+            O_RDONLY, //
+        },
+        File, //
+    },
+    iov::IovIterDest,
+    mm::virt::VmaNew,
+    module::this_module,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        SetOnce, //
+    },
+};
+
+extern "C" {
+    /// `shmem_file_setup()`, exported to GPL modules, but not among the bindings.
+    ///
+    /// It returns a `struct file`, here as an untyped pointer: in some configurations that structure
+    /// has members without a size, of which the compiler would complain.
+    fn shmem_file_setup(
+        name: *const c_char,
+        size: bindings::loff_t,
+        flags: bindings::vma_flags_t,
+    ) -> *mut c_void;
+}
+
+/// The tables, set while the module loads.
+static TABLES: SetOnce<Tables> = SetOnce::new();
+
+/// Whether a backing file was released while somebody else knew its inode.
+static INODE_OUTLIVED_FILE: Atomic<bool> = Atomic::new(false);
+
+/// The tables of operations of backing files and their inodes.
+struct Tables {
+    /// Of the file that is under the mappings.
+    backing: bindings::file_operations,
+    /// Of a file that is opened from the inode.
+    reopened: bindings::file_operations,
+    /// Of the inode.
+    inode: bindings::inode_operations,
+    /// What shmem gives its files.
+    shmem_file: &'static bindings::file_operations,
+    /// What shmem gives its inodes.
+    shmem_inode: &'static bindings::inode_operations,
+}
+
+// SAFETY: The tables are never written once they are set, and point to static things.
+unsafe impl Send for Tables {}
+// SAFETY: As above.
+unsafe impl Sync for Tables {}
+
+impl Tables {
+    /// Makes the tables from those of a file that shmem has just set up.
+    fn new(file: &File) -> Self {
+        // SAFETY: The file is valid, nobody else knows it, and the tables of shmem are static.
+        let (shmem_file, shmem_inode) = unsafe {
+            let file = file.as_ptr();
+            (&*(*file).f_op, &*(*(*file).f_inode).i_op)
+        };
+        let owner = this_module::<crate::LocalModule>().as_ptr();
+
+        Self {
+            backing: bindings::file_operations {
+                owner,
+                release: Some(backing_release),
+                mmap: Some(deny_mmap),
+                mmap_prepare: None,
+                ..*shmem_file
+            },
+            reopened: bindings::file_operations {
+                owner,
+                open: Some(reopened_open),
+                mmap: Some(deny_mmap),
+                mmap_prepare: None,
+                write_iter: None,
+                splice_write: None,
+                fallocate: None,
+                ..*shmem_file
+            },
+            inode: bindings::inode_operations {
+                setattr: Some(deny_setattr),
+                fileattr_set: None,
+                set_acl: None,
+                ..*shmem_inode
+            },
+            shmem_file,
+            shmem_inode,
+        }
+    }
+}
+
+/// Makes the tables when the module loads, and sees to it that nobody uses them when it goes.
+pub(crate) struct BackingOps(());
+
+impl BackingOps {
+    /// Makes the tables.
+    ///
+    /// Errors are those of `shmem_file_setup()`; `EBUSY` when called a second time.
+    pub(crate) fn new() -> Result<Self> {
+        let file = file_setup(c"dev/ashmem", 0, bindings::vma_flags_t::default())?;
+
+        if !TABLES.populate(Tables::new(&file)) {
+            return Err(EBUSY);
+        }
+        Ok(Self(()))
+    }
+}
+
+impl Drop for BackingOps {
+    fn drop(&mut self) {
+        if !INODE_OUTLIVED_FILE.load(Relaxed) {
+            return;
+        }
+
+        // Each inode has shmem's tables again. Who read a pointer before that is still between the
+        // read and the use: there the kernel does not sleep, it can only be preempted, and this
+        // waits for every task that was.
+        #[cfg(CONFIG_TASKS_RCU)]
+        // SAFETY: A module is unloaded in a context that may sleep.
+        unsafe {
+            bindings::synchronize_rcu_tasks()
+        };
+        // Without it the kernel is not preemptible.
+        #[cfg(not(CONFIG_TASKS_RCU))]
+        // SAFETY: As above.
+        unsafe {
+            bindings::synchronize_rcu()
+        };
+    }
+}
+
+/// The file with the pages of a region.
+///
+/// Dropping it drops a reference: the mappings hold one each.
+pub(crate) struct Backing(ARef<File>);
+
+impl Backing {
+    /// Sets the file up for its first mapping: `shmem_file_setup()`.
+    ///
+    /// `path` is what maps shows (without the slash in front), `size` the length in bytes. Memory is
+    /// accounted as shmem does it: at once, unless the mapping is `MAP_NORESERVE`. Errors: `EINVAL`
+    /// for a size over the largest of a file, `ENOMEM`.
+    pub(crate) fn new(path: &CStr, size: usize, vma: &VmaNew) -> Result<Self> {
+        let tables = TABLES.as_ref().ok_or(ENODEV)?;
+        let size = bindings::loff_t::try_from(size).map_err(|_| EINVAL)?;
+        // SAFETY: The VMA is being set up by this thread: nobody changes its flags.
+        let flags = unsafe { (*vma.as_ptr()).__bindgen_anon_2.flags };
+        let file = file_setup(path, size, flags)?;
+
+        // SAFETY: Nobody else knows the file and the inode yet. The tables live as long as the
+        // module: the file holds the module from here on, as its `f_op` says (an open device file
+        // holds it during this call, so that one more reference may be taken), and gives the inode
+        // shmem's tables back when it is released.
+        unsafe {
+            bindings::__module_get(tables.backing.owner);
+
+            let file = file.as_ptr();
+            let inode = (*file).f_inode;
+            (*file).f_op = &tables.backing;
+            (*inode).__bindgen_anon_3.i_fop = &tables.reopened;
+            (*inode).i_op = &tables.inode;
+        }
+        Ok(Self(file))
+    }
+
+    /// Puts the file under a shared mapping that is being made: its pages are the region's.
+    ///
+    /// Errors are those of shmem's own mmap.
+    pub(crate) fn map_shared(&self, vma: &VmaNew) -> Result {
+        let tables = TABLES.as_ref().ok_or(ENODEV)?;
+        let prepare = tables.shmem_file.mmap_prepare.ok_or(ENODEV)?;
+        let mut desc = bindings::vm_area_desc::default();
+
+        self.set_file(vma);
+        // SAFETY: The VMA is being set up, `desc` describes it, and `prepare` is the mmap hook of the
+        // filesystem that the file is on.
+        unsafe {
+            bindings::compat_set_desc_from_vma(&mut desc, self.0.as_ptr(), vma.as_ptr());
+            to_result(prepare(&mut desc))?;
+            to_result(bindings::__compat_vma_mmap(&mut desc, vma.as_ptr()))
+        }
+    }
+
+    /// Makes a private mapping that is being made one of anonymous memory, zero-filled; it has the
+    /// file for the name that it shows.
+    pub(crate) fn map_private(&self, vma: &VmaNew) {
+        self.set_file(vma);
+        // SAFETY: The VMA is being set up; this is `vma_set_anonymous()`.
+        unsafe { (*vma.as_ptr()).vm_ops = core::ptr::null() };
+    }
+
+    /// Makes the file the mapping's: `vma_set_file()`.
+    fn set_file(&self, vma: &VmaNew) {
+        // SAFETY: The VMA is being set up, and has a file: the device's.
+        unsafe { bindings::vma_set_file(vma.as_ptr(), self.0.as_ptr()) };
+    }
+
+    /// The inode number.
+    pub(crate) fn inode_number(&self) -> u64 {
+        // SAFETY: The file has an inode as long as it lives; its number never changes.
+        unsafe { (*(*self.0.as_ptr()).f_inode).i_ino }
+    }
+
+    /// Reads from the byte position `pos`, and moves it: `vfs_iter_read()`.
+    ///
+    /// Returns how many bytes were read, 0 at the end. Errors: `EFAULT` if nothing could be copied,
+    /// `ENOMEM`, and those of the security module.
+    pub(crate) fn read(&self, iov: &mut IovIterDest<'_>, pos: &mut i64) -> Result<usize> {
+        // SAFETY: The file is valid and open for reading, `iov` and `pos` are valid.
+        let ret = unsafe { bindings::vfs_iter_read(self.0.as_ptr(), iov.as_raw(), pos, 0) };
+
+        usize::try_from(ret).map_err(|_| error_from(ret as i64))
+    }
+
+    /// Where the next data or hole is from the byte `offset` on: `vfs_llseek()`.
+    ///
+    /// `whence` is `SEEK_DATA` or `SEEK_HOLE`. Errors: `ENXIO` beyond the end.
+    pub(crate) fn seek_data_or_hole(&self, offset: i64, whence: c_int) -> Result<i64> {
+        // SAFETY: The file is valid. This moves its own position too, which nobody uses.
+        let ret = unsafe { bindings::vfs_llseek(self.0.as_ptr(), offset, whence) };
+
+        if ret < 0 {
+            return Err(error_from(ret));
+        }
+        Ok(ret)
+    }
+}
+
+/// Moves the position of a device file, in a region of `size` bytes, for any `whence` but
+/// `SEEK_DATA` and `SEEK_HOLE`: `generic_file_llseek_size()`.
+///
+/// Returns the new position in bytes. Errors: `EINVAL`, also for a position out of range.
+pub(crate) fn seek(file: &File, offset: i64, whence: c_int, size: i64) -> Result<i64> {
+    // SAFETY: The file is valid.
+    let ret = unsafe {
+        bindings::generic_file_llseek_size(file.as_ptr(), offset, whence, i64::MAX, size)
+    };
+
+    if ret < 0 {
+        return Err(error_from(ret));
+    }
+    Ok(ret)
+}
+
+/// The error that a C function returned as a negative number.
+fn error_from(ret: i64) -> Error {
+    Error::from_errno(ret as c_int)
+}
+
+/// A new unlinked shmem file: `shmem_file_setup()`.
+fn file_setup(
+    path: &CStr,
+    size: bindings::loff_t,
+    flags: bindings::vma_flags_t,
+) -> Result<ARef<File>> {
+    // SAFETY: The path is a string, which is copied.
+    let file = from_err_ptr(unsafe { shmem_file_setup(path.as_char_ptr(), size, flags) })?;
+    let file = NonNull::new(file.cast::<File>()).ok_or(ENOMEM)?;
+
+    // SAFETY: The file is new: its only reference is handed over, and no `fdget_pos` is active.
+    Ok(unsafe { ARef::from_raw(file) })
+}
+
+/// The `release` of a backing file: the inode goes back to shmem.
+///
+/// # Safety
+///
+/// `file` must be a backing file that is being released, `inode` its inode.
+unsafe extern "C" fn backing_release(
+    inode: *mut bindings::inode,
+    file: *mut bindings::file,
+) -> c_int {
+    let Some(tables) = TABLES.as_ref() else {
+        return 0;
+    };
+
+    // SAFETY: The inode is valid; the pointers are read by whoever knows it, hence the volatile
+    // stores. What is stored lives for ever.
+    unsafe {
+        addr_of_mut!((*inode).__bindgen_anon_3.i_fop).write_volatile(tables.shmem_file);
+        addr_of_mut!((*inode).i_op).write_volatile(tables.shmem_inode);
+    }
+
+    // Whoever finds the inode from now on takes the dentry's lock after this, and sees those stores;
+    // whoever found it before has a reference.
+    // SAFETY: The file holds its dentry. The lock is the one that protects the count.
+    let references = unsafe {
+        let lockref = addr_of_mut!((*(*file).__bindgen_anon_1.f_path.dentry).d_lockref)
+            .cast::<bindings::lockref__bindgen_ty_1__bindgen_ty_1>();
+        let lock = addr_of_mut!((*lockref).lock);
+
+        bindings::spin_lock(lock);
+        let references = (*lockref).count;
+        bindings::spin_unlock(lock);
+        references
+    };
+    if references > 1 {
+        INODE_OUTLIVED_FILE.store(true, Relaxed);
+    }
+    0
+}
+
+/// The `open` of a file that is opened from the inode of a backing file: `EPERM` for writing.
+///
+/// # Safety
+///
+/// `inode` and `file` must be those of a file that is being opened.
+unsafe extern "C" fn reopened_open(
+    inode: *mut bindings::inode,
+    file: *mut bindings::file,
+) -> c_int {
+    // SAFETY: The file is valid.
+    let flags = unsafe { (*file).f_flags };
+    let shmem_open = TABLES.as_ref().and_then(|tables| tables.shmem_file.open);
+
+    if flags & O_ACCMODE != O_RDONLY {
+        return EPERM.to_errno();
+    }
+    match shmem_open {
+        // SAFETY: The caller's promise is what the hook of shmem asks for.
+        Some(open) => unsafe { open(inode, file) },
+        None => 0,
+    }
+}
+
+/// The `mmap` of a backing file: always `EPERM`.
+///
+/// # Safety
+///
+/// None: it looks at neither.
+unsafe extern "C" fn deny_mmap(
+    _file: *mut bindings::file,
+    _vma: *mut bindings::vm_area_struct,
+) -> c_int {
+    EPERM.to_errno()
+}
+
+/// The `setattr` of a backing inode: always `EPERM`.
+///
+/// # Safety
+///
+/// None: it looks at none of them.
+unsafe extern "C" fn deny_setattr(
+    _idmap: *mut bindings::mnt_idmap,
+    _dentry: *mut bindings::dentry,
+    _attr: *mut bindings::iattr,
+) -> c_int {
+    EPERM.to_errno()
+}
