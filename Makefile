@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# `make help` lists what there is. Kbuild reads the file Kbuild, not this one.
+
+TARGETS := all run shell test lint doc update
+MODULE_FILES := M=$(CURDIR)
+
+.PHONY: $(TARGETS) clean distclean help
+
+ifneq ($(KDIR),)
+
+# The ordinary way, against a kernel tree that has Rust enabled, with this system's own tools.
+all:
+	+$(MAKE) -C $(KDIR) $(MODULE_FILES) modules
+
+clean:
+	+$(MAKE) -C $(KDIR) $(MODULE_FILES) clean
+
+else
+
+all run shell test lint doc update:
+	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' V='$(V)' \
+		qemu/main.sh $@
+
+clean:
+	rm -rf build
+
+distclean:
+	@qemu/main.sh distclean
+
+endif
+
+help:
+	@echo 'make run         boot a stock kernel, load the module, show it at work'
+	@echo 'make test        run every test suite on x86_64 and arm64'
+	@echo 'make             build the module for the default kernel; with KDIR=... for that kernel tree'
+	@echo 'make shell       a shell in a guest with the module and the tests'
+	@echo 'make lint        rustfmt, clippy, checkpatch, shellcheck'
+	@echo 'make doc         the documentation of the module, private items included'
+	@echo 'make update      look for newer kernels than the ones that were picked'
+	@echo 'make clean       remove what was built; make distclean also what was fetched'
+	@echo
+	@echo 'ARCH=x86_64|arm64   KERNEL=cloud|generic|rt|16k or a version or a release'
+	@echo 'ACCEL=tcg|kvm   MIRROR=(a Debian mirror)   TESTS=name,name   V=1'

@@ -1,0 +1,65 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The module and the programs for the kernel in use; make, cargo and Kbuild see what is up to date.
+
+build_module() {
+	mkdir -p "$OUT/module"
+	step "$OUT/log/module.log" "build the module for $RELEASE" \
+		kernel_make -C "$KOBJ" M="$TOP" MO="$OUT/module" modules
+}
+
+# How the programs for this architecture are compiled.
+set_compilers() {
+	case $KARCH in
+	x86_64)
+		CROSS=
+		CC32=i686-linux-gnu-gcc
+		RUST_TARGET=x86_64-unknown-linux-gnu
+		;;
+	arm64)
+		CROSS=aarch64-linux-gnu-
+		CC32=arm-linux-gnueabihf-gcc
+		RUST_TARGET=aarch64-unknown-linux-gnu
+		;;
+	esac
+}
+
+build_samples() {
+	set_compilers
+	step "$OUT/log/samples.log" "build the demonstration" \
+		make -C "$TOP/samples" OUTPUT="$OUT/samples" CC="${CROSS}gcc"
+}
+
+build_tests() {
+	set_compilers
+	mkdir -p "$OUT/tests" "$OUT/tests-installed"
+	step "$OUT/log/tests.log" "build the C tests" \
+		make -C "$TOP/tests" OUTPUT="$OUT/tests" ARCH="$KARCH" CROSS_COMPILE="$CROSS" CC32="$CC32" \
+		KSRC="$KSRC" INSTALL_PATH="$OUT/tests-installed" all install
+	fetch_crates
+	step "$OUT/log/model.log" "build the Rust model test" model_cargo build --release
+}
+
+# model_cargo COMMAND...: cargo on the model test, without the network.
+model_cargo() {
+	local command=$1
+	shift
+	CARGO_HOME=$CACHE/cargo CARGO_TARGET_DIR=$TOP/build/cargo \
+		RUSTFLAGS="-C target-feature=+crt-static -C linker=${CROSS}gcc" \
+		cargo "$command" --manifest-path "$TOP/tests/model/Cargo.toml" --offline --locked \
+		--target "$RUST_TARGET" "$@"
+}
+
+# The crates of the model test: fetched once for each lock file.
+fetch_crates() {
+	local stamp
+	stamp=$CACHE/cargo/fetched-$(sha256sum <"$TOP/tests/model/Cargo.lock" | cut -c1-12)
+	[ -e "$stamp" ] && return
+	lock_cache
+	mkdir -p "$CACHE/cargo"
+	step "$CACHE/log/crates.log" "fetch the crates of the model test" \
+		env CARGO_HOME="$CACHE/cargo" cargo fetch --locked --manifest-path "$TOP/tests/model/Cargo.toml"
+	touch "$stamp"
+	unlock_cache
+}

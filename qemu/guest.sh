@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The guest's file system: busybox, the module, and the programs that have been built.
+
+# The statically linked busybox for the guest.
+guest_busybox() {
+	if [ "$KARCH" = x86_64 ]; then
+		say /usr/bin/busybox
+		return
+	fi
+	local dir=$CACHE/guest-$KARCH
+	if [ ! -d "$dir" ]; then
+		lock_cache
+		fresh "$dir"
+		step "$CACHE/log/guest.log" "fetch busybox for $KARCH" unpack_busybox "$dir.part" >&2
+		commit "$dir"
+		unlock_cache
+	fi
+	say "$dir/usr/bin/busybox"
+}
+
+unpack_busybox() {
+	(
+		cd "$1" || exit
+		download "${GUEST_ARM64_PACKAGES[@]}" || { refresh_packages && download "${GUEST_ARM64_PACKAGES[@]}"; } || exit
+		dpkg-deb -x ./*.deb . && rm ./*.deb
+	)
+}
+
+# Puts together the initramfs of the kernel in use; sets INITRAMFS.
+make_initramfs() {
+	local dir=$OUT/initramfs busybox
+	INITRAMFS=$OUT/initramfs.cpio.gz
+	busybox=$(guest_busybox)
+	rm -rf "$dir"
+	mkdir -p "$dir"/{bin,sbin,dev,proc,sys,tmp,root,etc,modules,tests,demo}
+	cp "$busybox" "$dir/bin/busybox"
+	cp "$TOP/tests/guest/init" "$dir/init"
+	cp "$TOP/tests/guest/run-tests" "$dir/bin/run-tests"
+	cp "$OUT/module/ashmem.ko" "$dir/modules/"
+	strip_debug "$dir/modules/ashmem.ko"
+	# make sees to these in the build folder: what was never built is not put in.
+	[ ! -d "$OUT/tests-installed" ] || cp -r "$OUT/tests-installed/." "$dir/tests/"
+	[ ! -e "$TOP/build/cargo/${RUST_TARGET:-}/release/ashmem_model" ] ||
+		cp "$TOP/build/cargo/$RUST_TARGET/release/ashmem_model" "$dir/tests/"
+	[ ! -d "$OUT/samples" ] || cp -r "$OUT/samples/." "$dir/demo/"
+	cp "$TOP/samples/run" "$dir/demo/run"
+	(cd "$dir" && find . -print0 | LC_ALL=C sort -z |
+		cpio --null --quiet -o -H newc -R 0:0 --reproducible | gzip -1) >"$INITRAMFS.part"
+	mv "$INITRAMFS.part" "$INITRAMFS"
+}
+
+strip_debug() {
+	local tool=strip
+	[ "$KARCH" != arm64 ] || tool=aarch64-linux-gnu-strip
+	"$tool" -g "$1"
+}

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the build root: carries out a target of the Makefile.
+#
+# usage: inside.sh TARGET
+
+set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
+for part in lib pins kernel build guest boot test lint; do
+	# shellcheck source=/dev/null
+	. "$here/$part.sh"
+done
+
+# The architectures to work on: the one that was asked for, or else those given.
+architectures() {
+	if [ -n "${ARCH:-}" ]; then
+		say "$ARCH"
+	else
+		printf '%s\n' "$@"
+	fi
+}
+
+case $1 in
+all)
+	for arch in $(architectures x86_64); do
+		use_kernel "$arch"
+		build_module
+		say "the module for $RELEASE is build/$RELEASE/module/ashmem.ko"
+	done
+	;;
+run | shell)
+	use_kernel "$(architectures x86_64)"
+	build_module
+	build_samples
+	[ "$1" = run ] || build_tests
+	make_initramfs
+	boot_"$1"
+	;;
+test)
+	test_guests "$(architectures x86_64 arm64)"
+	;;
+lint)
+	use_kernel x86_64
+	lint_all
+	;;
+doc)
+	use_kernel "$(architectures x86_64)"
+	make_doc
+	;;
+update)
+	rm -f "$CACHE"/pick/*
+	for arch in $(architectures x86_64 arm64); do
+		use_kernel "$arch"
+	done
+	;;
+*)
+	die "unknown target $1"
+	;;
+esac

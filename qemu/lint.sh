@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a change must pass before anything is run, and the documentation of the module.
+
+lint_all() {
+	step "$OUT/log/rustfmt.log" "rustfmt on the module" \
+		rustfmt --check --edition 2021 --config-path "$KSRC/.rustfmt.toml" "$TOP/ashmem.rs"
+	check_clippy
+	set_compilers
+	fetch_crates
+	step "$OUT/log/model-fmt.log" "rustfmt on the model test" \
+		cargo fmt --manifest-path "$TOP/tests/model/Cargo.toml" --check
+	step "$OUT/log/model-clippy.log" "clippy on the model test, warnings are errors" \
+		model_cargo clippy --all-targets -- -D warnings
+	step "$OUT/log/checkpatch.log" "checkpatch on C" check_c
+	step "$OUT/log/shellcheck.log" "shellcheck on scripts" check_scripts
+	say "lint: nothing to complain of"
+}
+
+check_clippy() {
+	mkdir -p "$OUT/clippy"
+	step "$OUT/log/clippy.log" "clippy on the module, warnings are errors" \
+		kernel_make -C "$KOBJ" M="$TOP" MO="$OUT/clippy" CLIPPY=1 W=e modules
+}
+
+# FILE_PATH_CHANGES and the like are about patches, and these are files. A test that is made by the
+# harness' macros looks to checkpatch like a function call without a semicolon.
+check_c() {
+	(cd "$TOP" && find include tests samples \( -name '*.c' -o -name '*.h' \) -not -path '*/target/*' -print0 | sort -z |
+		xargs -0 perl "$KSRC/scripts/checkpatch.pl" --no-tree --no-summary --strict --terse \
+			--ignore FILE_PATH_CHANGES,SPDX_LICENSE_TAG,MACRO_ARG_REUSE -f)
+}
+
+check_scripts() {
+	cd "$TOP" && shellcheck -x .ci/run qemu/*.sh tests/guest/* samples/run
+}
+
+# The documentation of the module, private items included. rustdoc looks for missing documentation on
+# public items only; clippy looks on private ones too.
+make_doc() {
+	build_module
+	check_clippy
+	rm -rf "$OUT/doc"
+	step "$OUT/log/doc.log" "write the documentation of the module" run_rustdoc
+	say "the documentation is build/$RELEASE/doc/ashmem/index.html"
+}
+
+# rustdoc with the flags that the module is compiled with.
+run_rustdoc() {
+	local command word flags=() skip=
+	# The compiler's command line, as Kbuild keeps it: variables in front, other commands behind.
+	command=$(sed -n 's/^savedcmd_ashmem\.o := //p' "$OUT/module/.ashmem.o.cmd")
+	command=${command#* rustc }
+	command=${command%%;*}
+	[ -n "$command" ] || {
+		echo "Kbuild keeps no command line for ashmem.o"
+		return 1
+	}
+	# As the shell splits it: there are quotes in it.
+	eval "set -- $command"
+	for word; do
+		case $skip$word in
+		--crate-type | --crate-name | --out-dir) skip=1 ;;
+		1*) skip= ;;
+		--emit=* | --print=* | -Cpanic* | *.rs) ;;
+		*) flags+=("$word") ;;
+		esac
+	done
+	(cd "$KOBJ" && OBJTREE="$KOBJ" RUST_MODFILE=ashmem RUSTC_BOOTSTRAP=1 rustdoc "${flags[@]}" \
+		--document-private-items -D missing_docs -D rustdoc::broken_intra_doc_links \
+		--crate-name ashmem -o "$OUT/doc" "$TOP/ashmem.rs")
+}

@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# On the host: checks what was asked for, sees to the build root, and goes on in there.
+#
+# usage: main.sh TARGET
+
+set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=qemu/lib.sh
+. "$here/lib.sh"
+# shellcheck source=qemu/pins.sh
+. "$here/pins.sh"
+# shellcheck source=qemu/host.sh
+. "$here/host.sh"
+
+target=$1
+
+case ${ARCH:-} in
+'') ;;
+x86_64 | amd64) export ARCH=x86_64 ;;
+arm64 | aarch64) export ARCH=arm64 ;;
+*) die "ARCH=$ARCH is unknown: there are x86_64 and arm64" ;;
+esac
+case ${ACCEL:-} in
+'' | tcg | kvm) ;;
+*) die "ACCEL=$ACCEL is unknown: there are tcg and kvm" ;;
+esac
+case ${KERNEL:-}${TESTS:-} in
+*[!A-Za-z0-9_,.+-]*) die "KERNEL= and TESTS= take letters, digits and _ , . + - only" ;;
+esac
+
+if [ "$target" = distclean ]; then
+	remove_tree "$TOP/build"
+	remove_tree "$CACHE"
+	exit
+fi
+
+check_host
+lock_cache
+make_root
+unlock_cache
+enter_root "$TOP/qemu/inside.sh" "$target"

@@ -1,0 +1,34 @@
+# shellcheck shell=bash disable=SC2034  # read by the scripts that source this
+# SPDX-License-Identifier: GPL-2.0
+#
+# Everything that is pinned, in one place.
+
+# The distribution whose compilers built the stock kernels, and where those kernels are.
+SUITE=trixie
+KERNEL_SUITE=trixie-backports
+
+# What the build root has: the kernel's compilers, cross compilers for the tests, QEMU.
+ROOT_PACKAGES=(
+	ca-certificates
+	# the kernel and the module
+	make rustc rust-src rustfmt rust-clippy bindgen clang llvm lld gcc libc6-dev gcc-aarch64-linux-gnu
+	bc bison flex libelf-dev libssl-dev pahole kmod cpio perl python3 rsync xz-utils git
+	# the tests
+	cargo libstd-rust-dev libstd-rust-dev:arm64 libc6-dev-arm64-cross
+	gcc-i686-linux-gnu libc6-dev-i386-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+	shellcheck
+	# the guests
+	busybox-static qemu-system-x86 qemu-system-arm seabios ipxe-qemu
+)
+
+# Packages for the arm64 guest that cannot be installed beside those of the host.
+GUEST_ARM64_PACKAGES=(busybox-static:arm64)
+
+# The guests.
+GUEST_MEMORY=1024
+GUEST_CPUS=2
+
+# Wall-clock limits in seconds: a test guest, the demonstration, the probe of kvm.
+TEST_TIMEOUT=2400
+RUN_TIMEOUT=300
+PROBE_TIMEOUT=30

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Judges test runs: the results of the suites, the kernel's messages, and how the guest ended.
+
+usage: verdict.py --kernel-source DIR [NAME KTAP-LOG CONSOLE-LOG QEMU-STATUS]...
+
+The results are parsed by the kernel's own KTAP parser. What it takes for granted is checked here: that
+the document was complete, that a suite's own verdict is not better or worse than those of its tests,
+that the guest ended by itself, and that the kernel had nothing to complain of.
+"""
+
+import argparse
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+
+# What the kernel prints when something is wrong in it. The taint of an unsigned module is not among it.
+SPLATS = re.compile(
+    r"WARNING: |\bBUG: |\bBUG at |Oops|Kernel panic|KASAN|KCSAN|KFENCE|UBSAN|kmemleak: \d+ new|"
+    r"possible circular locking|possible recursive locking|possible deadlock|inconsistent lock state|"
+    r"possible irq lock inversion|suspicious RCU usage|held lock freed|lock held when returning|"
+    r"Invalid wait context|sleeping function called|scheduling while atomic|"
+    r"INFO: task .* blocked|rcu: INFO: .*stall|soft lockup|hard LOCKUP|watchdog: BUG|"
+    r"general protection fault|unable to handle|Unable to handle|Internal error|stack-protector|"
+    r"refcount_t: |list_(add|del) corruption|Bad page|bad page state|Objects remaining|"
+    r"Call trace:|Call Trace:|rust_kernel: panicked|panicked at|Out of memory: Killed"
+)
+
+# The last line of a complete results log, from tests/guest/run-tests.
+END = "# guest: every program has run"
+
+
+@dataclass
+class Verdict:
+    """How many tests passed, failed and were skipped, and what is to be said about it."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    complaints: list = field(default_factory=list)
+    skips: list = field(default_factory=list)
+
+    def fail(self, complaint):
+        """Something that is not a test of a suite has failed."""
+        self.failed += 1
+        self.complaints.append(complaint)
+
+
+def leaves(test, path=()):
+    """The tests without subtests below `test`, with the names of their parents."""
+    here = path + (test.name,) if path or test.name != "main" else ()
+    if not test.subtests:
+        yield "/".join(here), test
+    for subtest in test.subtests:
+        yield from leaves(subtest, here or ("",))
+
+
+def judge_results(parser, printer, text, verdict):
+    """The results of the suites: a KTAP document."""
+    lines = text.splitlines()
+    if END not in lines:
+        verdict.fail("the results are not complete: the guest stopped before the last suite ended")
+    if not lines:
+        return
+    main = parser.parse_run_tests(lines, printer)
+    status = parser.TestStatus
+
+    if main.expected_count is None or main.expected_count != len(main.subtests):
+        verdict.fail(f"{len(main.subtests)} suites reported of {main.expected_count}")
+    if not main.subtests:
+        verdict.fail("no suite has run")
+    for suite in main.subtests:
+        results = [leaf for _, leaf in leaves(suite)]
+        bad = [r for r in results if r.status not in (status.SUCCESS, status.SKIPPED)]
+        if suite.subtests and not suite.ok_status() and not bad:
+            verdict.fail(f"{suite.name}: each test passed, but the program did not")
+        if suite.subtests and suite.expected_count is None:
+            verdict.fail(f"{suite.name}: it did not say how many tests it has")
+        if suite.subtests and suite.counts.errors:
+            verdict.fail(f"{suite.name}: its report is not complete")
+    for name, leaf in leaves(main):
+        name = name.strip("/")
+        if leaf.status == status.SUCCESS:
+            verdict.passed += 1
+        elif leaf.status == status.SKIPPED:
+            verdict.skipped += 1
+            verdict.skips.append(name)
+        else:
+            verdict.fail(f"{name}: " + " | ".join(line.strip() for line in leaf.log[-4:]))
+
+
+def judge_console(text, verdict):
+    """The messages of the kernel."""
+    lines = text.splitlines()
+    at = 0
+    while at < len(lines):
+        if SPLATS.search(lines[at]):
+            report = lines[at : at + 12]
+            verdict.fail("the kernel reported:\n      " + "\n      ".join(report))
+            # One report is many lines: the next one begins after its end.
+            while at < len(lines) and "---[ end" not in lines[at] and at - lines.index(report[0]) < 60:
+                at += 1
+        at += 1
+
+
+def judge(parser, printer, ktap, console, status):
+    """The verdict on a guest, from the texts of its logs."""
+    verdict = Verdict()
+    judge_results(parser, printer, ktap, verdict)
+    judge_console(console, verdict)
+    if status.strip() != "0":
+        verdict.fail(f"QEMU ended with status {status.strip() or 'unknown'} (124: its time was up)")
+    elif "guest: done" not in console:
+        verdict.fail("the guest did not end by itself")
+    return verdict
+
+
+def load_parser(kernel_source):
+    """The kernel's KTAP parser, and a printer for it that prints nothing."""
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, os.path.join(kernel_source, "tools/testing/kunit"))
+    import kunit_parser
+    from kunit_printer import Printer
+
+    return kunit_parser, Printer(print=False, output=open(os.devnull, "w"))
+
+
+def read(path):
+    """The text of a log; an empty one if it was never written."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as log:
+            return log.read().replace("\r", "")
+    except FileNotFoundError:
+        return ""
+
+
+def main():
+    """Judges each guest, prints the totals, and fails if anything has failed."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--kernel-source", required=True)
+    arguments.add_argument("logs", nargs="+")
+    options = arguments.parse_args()
+    parser, printer = load_parser(options.kernel_source)
+
+    total = Verdict()
+    for name, *paths in zip(*[iter(options.logs)] * 4):
+        verdict = judge(parser, printer, *(read(path) for path in paths))
+        print(f"\n{name}: {verdict.passed} passed, {verdict.failed} failed, {verdict.skipped} skipped")
+        for skip in verdict.skips:
+            print(f"  skipped: {skip}")
+        for complaint in verdict.complaints:
+            print(f"  FAILED: {complaint}")
+        if verdict.failed:
+            print(f"  the logs: {paths[0]} and {paths[1]}")
+        total.passed += verdict.passed
+        total.failed += verdict.failed
+        total.skipped += verdict.skipped
+
+    skipped = f", {total.skipped} skipped" if total.skipped else ""
+    print(f"\n{total.passed} passed, {total.failed} failed{skipped}")
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

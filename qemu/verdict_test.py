@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Checks that the verdict on a test run can be bad: each thing that must turn it red does.
+
+usage: verdict_test.py KERNEL-SOURCE
+"""
+
+import sys
+
+import verdict
+
+GOOD_KTAP = """KTAP version 1
+1..2
+    KTAP version 1
+    # Subtest: one
+    1..2
+    # Starting 2 tests from 1 test cases.
+    #  RUN           a.b ...
+    #            OK  a.b
+    ok 1 a.b
+    ok 2 a.c # SKIP not here
+    # PASSED: 2 / 2 tests passed.
+ok 1 one
+    KTAP version 1
+    # Subtest: two
+    1..1
+    ok 1 x.y
+ok 2 two
+# guest: every program has run
+"""
+GOOD_CONSOLE = """[    0.000000] Linux version 7.3.4
+[    2.000000] ashmem: loading out-of-tree module taints kernel.
+guest: done
+[    9.000000] reboot: Power down
+"""
+
+SPLATS = [
+    "WARNING: CPU: 0 PID: 1 at mm/shmem.c:1 shmem_evict_inode+0x1/0x2",
+    "WARNING: possible circular locking dependency detected",
+    "BUG: KASAN: slab-use-after-free in ashmem_llseek+0x1/0x2",
+    "BUG: unable to handle page fault for address: ffff",
+    "Oops: 0000 [#1] PREEMPT SMP",
+    "Unable to handle kernel NULL pointer dereference at virtual address 0",
+    "INFO: task ashmem:12 blocked for more than 120 seconds.",
+    "rcu: INFO: rcu_preempt self-detected stall on CPU",
+    "watchdog: BUG: soft lockup - CPU#1 stuck for 22s!",
+    "BUG: sleeping function called from invalid context at mm/slab.c:1",
+    "rust_kernel: panicked at ashmem.rs:1:1:",
+    "BUG ashmem_area_cache: Objects remaining on __kmem_cache_shutdown()",
+    "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+    "UBSAN: array-index-out-of-bounds in x.c:1:2",
+    "refcount_t: underflow; use-after-free.",
+]
+
+
+def main():
+    """Runs each case."""
+    parser, printer = verdict.load_parser(sys.argv[1])
+
+    def counts(ktap=GOOD_KTAP, console=GOOD_CONSOLE, status="0\n"):
+        judged = verdict.judge(parser, printer, ktap, console, status)
+        return judged.passed, judged.failed, judged.skipped
+
+    wrong = []
+
+    def expect(what, red, result):
+        print(f"{'red  ' if result[1] else 'green'} {result} {what}")
+        if bool(result[1]) != red:
+            wrong.append(what)
+
+    expect("a clean run", False, counts())
+    if counts() != (2, 0, 1):
+        wrong.append(f"a clean run counts {counts()}")
+    expect("a failing test", True, counts(GOOD_KTAP.replace("    ok 1 a.b", "    not ok 1 a.b")))
+    expect("a failing program", True, counts(GOOD_KTAP.replace("ok 2 two", "not ok 2 two # status 137")))
+    expect("a test too few", True, counts(GOOD_KTAP.replace("    ok 2 a.c # SKIP not here\n", "")))
+    expect("a test too many", True, counts(GOOD_KTAP.replace("    ok 1 x.y", "    ok 1 x.y\n    ok 2 x.z")))
+    expect("a suite too few", True, counts(GOOD_KTAP.replace("1..2\n    KTAP", "1..3\n    KTAP", 1)))
+    expect("a suite without a plan", True, counts(GOOD_KTAP.replace("    1..1\n", "")))
+    expect("a suite without a test", True, counts(GOOD_KTAP.replace("    1..1\n    ok 1 x.y\n", "")))
+    expect("no output at all", True, counts(""))
+    for cut in range(1, GOOD_KTAP.count("\n")):
+        lines = GOOD_KTAP.splitlines(True)[:cut]
+        expect(f"output that ends after line {cut}", True, counts("".join(lines)))
+    expect("a guest that hung", True, counts(status="124\n"))
+    expect("a QEMU that died", True, counts(status="139\n"))
+    expect("a QEMU without a status", True, counts(status=""))
+    expect("a guest that rebooted", True, counts(console=GOOD_CONSOLE.replace("guest: done\n", "")))
+    for splat in SPLATS:
+        expect(splat, True, counts(console=GOOD_CONSOLE + f"[   10.000000] {splat}\n"))
+
+    for what in wrong:
+        print(f"WRONG: {what}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
