@@ -18,16 +18,14 @@
 //! They are part of this module, and a mapping outlives the device file. So the backing file holds a
 //! reference to the module, which the VFS puts last of all, and a reopened file gets one when it is
 //! opened, both through the table's `owner`. The inode cannot hold one, and can live longer (an
-//! `O_PATH` file): it gets shmem's own tables back when the backing file is released. If somebody
-//! still knew the inode at that moment, [`BackingOps`] waits, before the module goes, until nobody
-//! can be between reading the pointer to a table and using it.
+//! `O_PATH` file): when the backing file is released it becomes a bad inode, with tables of the
+//! kernel's own that refuse everything. If somebody still knew the inode at that moment,
+//! [`BackingOps`] waits, before the module goes, until nobody can be between reading the pointer to a
+//! table and using it.
 //!
 //! C header: `include/linux/shmem_fs.h`
 
-use core::ptr::{
-    addr_of_mut,
-    NonNull, //
-};
+use core::ptr::NonNull;
 
 use kernel::{
     bindings,
@@ -84,8 +82,6 @@ struct Tables {
     inode: bindings::inode_operations,
     /// What shmem gives its files.
     shmem_file: &'static bindings::file_operations,
-    /// What shmem gives its inodes.
-    shmem_inode: &'static bindings::inode_operations,
 }
 
 // SAFETY: The tables are never written once they are set, and point to static things.
@@ -128,7 +124,6 @@ impl Tables {
                 ..*shmem_inode
             },
             shmem_file,
-            shmem_inode,
         }
     }
 }
@@ -156,7 +151,7 @@ impl Drop for BackingOps {
             return;
         }
 
-        // Each inode has shmem's tables again. Who read a pointer before that is still between the
+        // Each inode has other tables by now. Who read a pointer before that is still between the
         // read and the use: there the kernel does not sleep, it can only be preempted, and this
         // waits for every task that was.
         #[cfg(CONFIG_TASKS_RCU)]
@@ -193,8 +188,8 @@ impl Backing {
 
         // SAFETY: Nobody else knows the file and the inode yet. The tables live as long as the
         // module: the file holds the module from here on, as its `f_op` says (an open device file
-        // holds it during this call, so that one more reference may be taken), and gives the inode
-        // shmem's tables back when it is released.
+        // holds it during this call, so that one more reference may be taken), and takes the tables
+        // from the inode when it is released.
         unsafe {
             bindings::__module_get(tables.backing.owner);
 
@@ -305,7 +300,7 @@ fn file_setup(
     Ok(unsafe { ARef::from_raw(file) })
 }
 
-/// The `release` of a backing file: the inode goes back to shmem.
+/// The `release` of a backing file: its inode becomes a bad one, `make_bad_inode()`.
 ///
 /// # Safety
 ///
@@ -314,24 +309,17 @@ unsafe extern "C" fn backing_release(
     inode: *mut bindings::inode,
     file: *mut bindings::file,
 ) -> c_int {
-    let Some(tables) = TABLES.as_ref() else {
-        return 0;
-    };
+    // SAFETY: The inode is valid, and its file is the only one of shmem that there is: nothing is lost
+    // but roads to the pages that nobody shall take.
+    unsafe { bindings::make_bad_inode(inode) };
 
-    // SAFETY: The inode is valid; the pointers are read by whoever knows it, hence the volatile
-    // stores. What is stored lives for ever.
-    unsafe {
-        addr_of_mut!((*inode).__bindgen_anon_3.i_fop).write_volatile(tables.shmem_file);
-        addr_of_mut!((*inode).i_op).write_volatile(tables.shmem_inode);
-    }
-
-    // Whoever finds the inode from now on takes the dentry's lock after this, and sees those stores;
+    // Whoever finds the inode from now on takes the dentry's lock after this, and sees a bad inode;
     // whoever found it before has a reference.
     // SAFETY: The file holds its dentry. The lock is the one that protects the count.
     let references = unsafe {
-        let lockref = addr_of_mut!((*(*file).__bindgen_anon_1.f_path.dentry).d_lockref)
+        let lockref = (&raw mut (*(*file).__bindgen_anon_1.f_path.dentry).d_lockref)
             .cast::<bindings::lockref__bindgen_ty_1__bindgen_ty_1>();
-        let lock = addr_of_mut!((*lockref).lock);
+        let lock = &raw mut (*lockref).lock;
 
         bindings::spin_lock(lock);
         let references = (*lockref).count;

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Regions are charged to the memory cgroup of who opens them.
+ *
+ * That a full cgroup makes open fail is not tested: the kernel then kills a
+ * process of the cgroup instead, with a report in the log.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "ashmem_test.h"
+#include "kselftest_harness.h"
+
+#define CGROUPS		"/sys/fs/cgroup"
+#define CACHE		"ashmem_area_cache "
+#define REGIONS		4000
+/* What the kernel may hold back or count late, in bytes. */
+#define SLACK		(128L << 10)
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	close(fd);
+	return ok;
+}
+
+/* Bytes of kernel objects that are charged to the cgroup. */
+static long charged(const char *cgroup)
+{
+	char path[128], text[64];
+
+	snprintf(path, sizeof(path), "%s/memory.stat", cgroup);
+	if (!file_line(path, "slab ", text, sizeof(text)))
+		return -1;
+	return atol(text);
+}
+
+/* The size of one area, in the third column of slabinfo. */
+static long area_size(void)
+{
+	char text[256];
+	long size;
+
+	if (!file_line("/proc/slabinfo", CACHE, text, sizeof(text)) ||
+	    sscanf(text, "%*d %*d %ld", &size) != 1)
+		return -1;
+	return size;
+}
+
+/* What the child in the cgroup has seen there, in bytes. */
+struct charges {
+	char cgroup[64];
+	long files;
+	long regions;
+	long names;
+	long after;
+};
+
+FIXTURE(memcg) {
+	struct charges *seen;
+};
+
+FIXTURE_SETUP(memcg)
+{
+	ASSERT_EQ(0, map(-1, page_size(), PROT_RW, MAP_SHARED | MAP_ANONYMOUS,
+			 (char **)&self->seen));
+	if (!write_file(CGROUPS "/cgroup.subtree_control", "+memory"))
+		SKIP(return, "no memory controller of cgroup2 in " CGROUPS);
+	snprintf(self->seen->cgroup, sizeof(self->seen->cgroup),
+		 CGROUPS "/ashmem-%d", getpid());
+	ASSERT_EQ(0, mkdir(self->seen->cgroup, 0755));
+}
+
+FIXTURE_TEARDOWN(memcg)
+{
+	rmdir(self->seen->cgroup);
+}
+
+static int fds[REGIONS];
+
+static long open_all(const char *path)
+{
+	for (int i = 0; i < REGIONS; i++) {
+		fds[i] = open(path, O_RDWR | O_CLOEXEC);
+		if (fds[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static void close_all(void)
+{
+	for (int i = 0; i < REGIONS; i++)
+		close(fds[i]);
+}
+
+/* Files are freed a little later than they are closed. */
+static long charged_at_last(const char *cgroup, long want)
+{
+	long now = charged(cgroup);
+
+	for (int i = 0; i < 50 && now > want; i++) {
+		usleep(100000);
+		now = charged(cgroup);
+	}
+	return now;
+}
+
+/*
+ * An open file costs something, too: what the area adds shows next to files of
+ * a driver that allocates nothing.
+ */
+static long open_in_cgroup(void *arg)
+{
+	struct charges *seen = arg;
+	struct rlimit limit = { .rlim_cur = REGIONS + 64,
+				.rlim_max = REGIONS + 64 };
+	char path[128], name[ASHMEM_NAME_LEN];
+	long base, ret;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", seen->cgroup);
+	if (setrlimit(RLIMIT_NOFILE, &limit) || !write_file(path, "0"))
+		return -errno;
+
+	/* The descriptor table grows once, and stays. */
+	ret = open_all("/dev/null");
+	close_all();
+	if (ret)
+		return ret;
+	sleep(1);
+	base = charged(seen->cgroup);
+	ret = open_all("/dev/null");
+	seen->files = charged(seen->cgroup) - base;
+	close_all();
+	if (ret)
+		return ret;
+
+	base = charged_at_last(seen->cgroup, base + SLACK);
+	ret = open_all(ASHMEM_DEV);
+	seen->regions = charged(seen->cgroup) - base;
+	memset(name, 'n', sizeof(name));
+	for (int i = 0; !ret && i < REGIONS; i++)
+		ret = set_name(fds[i], name);
+	seen->names = charged(seen->cgroup) - base;
+	close_all();
+	seen->after = charged_at_last(seen->cgroup, base + SLACK) - base;
+	return ret;
+}
+
+TEST_F(memcg, area_and_name_are_charged)
+{
+	long size = area_size(), area;
+
+	ASSERT_LT(0, size);
+	ASSERT_EQ(0, in_child(open_in_cgroup, self->seen));
+	TH_LOG("%d files: %ld bytes; regions: %ld; with names: %ld; closed: %ld",
+	       REGIONS, self->seen->files, self->seen->regions,
+	       self->seen->names, self->seen->after);
+	area = self->seen->regions - self->seen->files;
+	EXPECT_LT(size * REGIONS - SLACK, area);
+	EXPECT_LT(255L * REGIONS - SLACK,
+		  self->seen->names - self->seen->regions);
+	EXPECT_GT(SLACK, self->seen->after);
+}
+
+TEST_HARNESS_MAIN

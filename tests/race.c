@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Races: each round has one of the allowed outcomes, and each test runs as many
+ * rounds as fit into its time.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "ashmem_test.h"
+#include "kselftest_harness.h"
+
+#define SECONDS		2
+#define MAPPERS		4
+#define BIG		8
+
+static bool time_is_up(time_t start)
+{
+	return time(NULL) > start + SECONDS;
+}
+
+/* What the threads or processes of a round have in common. */
+struct round {
+	atomic_int waiting;
+	int parties;
+	/* Ends a thread that works until it is told to stop. */
+	atomic_bool stop;
+	int fd;
+	size_t page;
+	/* Answers, by thread. */
+	long ret[MAPPERS];
+	char *p[MAPPERS];
+	unsigned long inode[MAPPERS];
+};
+
+/* Meet at the start: nobody sleeps, so that all leave at once. */
+static void meet(struct round *r)
+{
+	atomic_fetch_add(&r->waiting, 1);
+	while (atomic_load(&r->waiting) < r->parties)
+		;
+}
+
+struct party {
+	struct round *round;
+	int number;
+};
+
+static void *map_first(void *arg)
+{
+	struct party *party = arg;
+	struct round *r = party->round;
+	int i = party->number;
+
+	meet(r);
+	r->ret[i] = map(r->fd, BIG * r->page, PROT_RW, MAP_SHARED, &r->p[i]);
+	if (!r->ret[i])
+		r->inode[i] = file_id(r->fd);
+	return NULL;
+}
+
+/* Whoever comes first creates the file: all others must get the same one. */
+TEST(first_mmaps_by_threads)
+{
+	time_t start = time(NULL);
+	int rounds = 0;
+
+	while (!time_is_up(start)) {
+		struct round r = { .parties = MAPPERS, .page = page_size() };
+		struct party party[MAPPERS];
+		pthread_t thread[MAPPERS];
+		struct maps_line line;
+
+		r.fd = region("first", BIG * r.page);
+		ASSERT_LE(0, r.fd);
+		for (int i = 0; i < MAPPERS; i++) {
+			party[i] = (struct party) { &r, i };
+			ASSERT_EQ(0, pthread_create(&thread[i], NULL, map_first,
+						    &party[i]));
+		}
+		for (int i = 0; i < MAPPERS; i++)
+			pthread_join(thread[i], NULL);
+		for (int i = 0; i < MAPPERS; i++) {
+			ASSERT_EQ(0, r.ret[i]);
+			ASSERT_NE(0, r.inode[i]);
+			ASSERT_EQ(r.inode[0], r.inode[i]);
+			ASSERT_TRUE(maps_find(0, r.p[i], &line));
+			ASSERT_EQ(r.inode[0], line.inode);
+			r.p[i][i] = 'a' + i;
+		}
+		ASSERT_EQ(0, memcmp(r.p[0], "abcd", MAPPERS));
+		for (int i = 1; i < MAPPERS; i++) {
+			ASSERT_EQ(0, memcmp(r.p[0], r.p[i], r.page));
+			munmap(r.p[i], BIG * r.page);
+		}
+		munmap(r.p[0], BIG * r.page);
+		close(r.fd);
+		rounds++;
+	}
+	TH_LOG("%d rounds", rounds);
+	EXPECT_LT(10, rounds);
+}
+
+/* The same by processes, which have no mmap_lock in common. */
+TEST(first_mmaps_by_processes)
+{
+	time_t start = time(NULL);
+	struct round *r;
+	int rounds = 0;
+
+	ASSERT_EQ(0, map(-1, sizeof(*r), PROT_RW, MAP_SHARED | MAP_ANONYMOUS,
+			 (char **)&r));
+	while (!time_is_up(start)) {
+		pid_t pid[MAPPERS];
+		char *p;
+
+		*r = (struct round) { .parties = MAPPERS };
+		r->page = page_size();
+		r->fd = region("first", BIG * r->page);
+		ASSERT_LE(0, r->fd);
+		for (int i = 0; i < MAPPERS; i++) {
+			pid[i] = fork();
+			ASSERT_LE(0, pid[i]);
+			if (!pid[i]) {
+				struct party party = { r, i };
+
+				map_first(&party);
+				if (!r->ret[i])
+					r->p[i][i] = 'a' + i;
+				_exit(0);
+			}
+		}
+		for (int i = 0; i < MAPPERS; i++) {
+			waitpid(pid[i], NULL, 0);
+			ASSERT_EQ(0, r->ret[i]);
+			ASSERT_NE(0, r->inode[i]);
+			ASSERT_EQ(r->inode[0], r->inode[i]);
+		}
+		ASSERT_EQ(0, map(r->fd, r->page, PROT_READ, MAP_SHARED, &p));
+		ASSERT_EQ(0, memcmp(p, "abcd", MAPPERS));
+		munmap(p, r->page);
+		close(r->fd);
+		rounds++;
+	}
+	TH_LOG("%d rounds", rounds);
+	EXPECT_LT(10, rounds);
+}
+
+static void *resize(void *arg)
+{
+	struct round *r = arg;
+
+	meet(r);
+	/* Until it is frozen. */
+	while (!set_size(r->fd, r->page) && !set_size(r->fd, BIG * r->page))
+		;
+	return NULL;
+}
+
+/*
+ * CVE-2017-13216: a size that changes between its check and the mapping. Of
+ * each mapping that succeeds every page must be there.
+ */
+TEST(set_size_against_mmap)
+{
+	time_t start = time(NULL);
+	int rounds = 0, refused = 0;
+
+	while (!time_is_up(start)) {
+		struct round r = { .parties = 2, .page = page_size() };
+		size_t len = BIG * r.page, size;
+		pthread_t thread;
+		long ret;
+		char *p;
+
+		r.fd = region("size", len);
+		ASSERT_LE(0, r.fd);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, resize, &r));
+		meet(&r);
+		do {
+			ret = map(r.fd, len, PROT_RW, MAP_SHARED, &p);
+			refused += ret != 0;
+		} while (ret == -EINVAL);
+		ASSERT_EQ(0, ret);
+		size = get_size(r.fd);
+		pthread_join(thread, NULL);
+		ASSERT_EQ(len, size);
+		ASSERT_EQ(size, get_size(r.fd));
+		for (size_t i = 0; i < len; i += r.page)
+			ASSERT_EQ(0, touch_write(p + i, 1));
+		ASSERT_EQ((off_t)len, lseek(r.fd, 0, SEEK_END));
+		munmap(p, len);
+		close(r.fd);
+		rounds++;
+	}
+	TH_LOG("%d rounds, refused %d times", rounds, refused);
+	EXPECT_LT(10, rounds);
+}
+
+static const char name_a[] = "a name", name_b[] = "another name, longer";
+
+static void *rename_it(void *arg)
+{
+	struct round *r = arg;
+
+	meet(r);
+	while (!set_name(r->fd, name_b) && !set_name(r->fd, "") &&
+	       !set_name(r->fd, name_a))
+		;
+	return NULL;
+}
+
+/* What maps shows is the name that stuck, and one of those that were set. */
+TEST(set_name_against_mmap)
+{
+	time_t start = time(NULL);
+	int rounds = 0;
+
+	while (!time_is_up(start)) {
+		struct round r = { .parties = 2, .page = page_size() };
+		char name[ASHMEM_NAME_LEN], want[ASHMEM_NAME_LEN + 32];
+		struct maps_line line;
+		pthread_t thread;
+		bool unset;
+		char *p;
+
+		r.fd = region(name_a, r.page);
+		ASSERT_LE(0, r.fd);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, rename_it, &r));
+		meet(&r);
+		/* Later in some rounds than in others. */
+		for (int i = 0; i < rounds % 7; i++)
+			get_size(r.fd);
+		ASSERT_EQ(0, map(r.fd, r.page, PROT_RW, MAP_SHARED, &p));
+		ASSERT_EQ(0, get_name(r.fd, name));
+		ASSERT_TRUE(maps_find(0, p, &line));
+		pthread_join(thread, NULL);
+		unset = !strcmp(name, ASHMEM_NAME_DEF);
+		ASSERT_TRUE(unset || !strcmp(name, name_a) ||
+			    !strcmp(name, name_b));
+		snprintf(want, sizeof(want), "/dev/ashmem%s%s (deleted)",
+			 unset ? "" : "/", unset ? "" : name);
+		ASSERT_STREQ(want, line.path);
+		ASSERT_EQ(0, get_name(r.fd, want));
+		ASSERT_STREQ(name, want);
+		munmap(p, r.page);
+		close(r.fd);
+		rounds++;
+	}
+	TH_LOG("%d rounds", rounds);
+	EXPECT_LT(10, rounds);
+}
+
+static void *rename_for_readers(void *arg)
+{
+	struct round *r = arg;
+
+	meet(r);
+	while (!r->stop) {
+		set_name(r->fd, name_a);
+		set_name(r->fd, name_b);
+	}
+	return NULL;
+}
+
+/* A name that is being set is never seen in part. */
+TEST(set_name_against_get_name)
+{
+	struct round r = { .parties = 2, .fd = region_open() };
+	char name[ASHMEM_NAME_LEN];
+	time_t start = time(NULL);
+	pthread_t thread;
+
+	ASSERT_EQ(0, set_name(r.fd, name_a));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, rename_for_readers, &r));
+	meet(&r);
+	while (!time_is_up(start)) {
+		ASSERT_EQ(0, get_name(r.fd, name));
+		ASSERT_TRUE(!strcmp(name, name_a) || !strcmp(name, name_b))
+			TH_LOG("name '%s'", name);
+		ASSERT_TRUE(fdinfo_line(r.fd, "name:\t", name, sizeof(name)));
+		ASSERT_TRUE(!strcmp(name, name_a) || !strcmp(name, name_b))
+			TH_LOG("name in fdinfo '%s'", name);
+	}
+	r.stop = true;
+	pthread_join(thread, NULL);
+}
+
+static void *lower_the_mask(void *arg)
+{
+	struct round *r = arg;
+
+	meet(r);
+	set_mask(r->fd, PROT_READ);
+	return NULL;
+}
+
+/* Allowed or not; but once the mask is lower, it is not. */
+TEST(set_prot_mask_against_mmap)
+{
+	time_t start = time(NULL);
+	int rounds = 0, allowed = 0;
+
+	while (!time_is_up(start)) {
+		struct round r = { .parties = 2, .page = page_size() };
+		pthread_t thread;
+		long ret;
+
+		r.fd = region("mask", r.page);
+		ASSERT_LE(0, r.fd);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, lower_the_mask, &r));
+		meet(&r);
+		ret = try_map(r.fd, r.page, PROT_RW, MAP_SHARED);
+		ASSERT_TRUE(ret == 0 || ret == -EPERM);
+		allowed += !ret;
+		pthread_join(thread, NULL);
+		ASSERT_EQ(-EPERM, try_map(r.fd, r.page, PROT_RW, MAP_SHARED));
+		ASSERT_EQ(PROT_READ, get_mask(r.fd));
+		close(r.fd);
+		rounds++;
+	}
+	TH_LOG("%d rounds, %d allowed", rounds, allowed);
+	EXPECT_LT(10, rounds);
+}
+
+static void *close_it(void *arg)
+{
+	struct round *r = arg;
+
+	meet(r);
+	close(r->fd);
+	return NULL;
+}
+
+/* In one process: the descriptor is there, or it is not. */
+TEST(close_against_mmap)
+{
+	time_t start = time(NULL);
+	int rounds = 0, late = 0;
+
+	while (!time_is_up(start)) {
+		struct round r = { .parties = 2, .page = page_size() };
+		pthread_t thread;
+		long ret;
+		char *p;
+
+		r.fd = region("close", r.page);
+		ASSERT_LE(0, r.fd);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, close_it, &r));
+		meet(&r);
+		ret = map(r.fd, r.page, PROT_RW, MAP_SHARED, &p);
+		pthread_join(thread, NULL);
+		ASSERT_TRUE(ret == 0 || ret == -EBADF);
+		if (!ret) {
+			fill(p, r.page, rounds);
+			ASSERT_TRUE(is_filled(p, r.page, rounds));
+			munmap(p, r.page);
+		} else {
+			late++;
+		}
+		rounds++;
+	}
+	TH_LOG("%d rounds, %d closed first", rounds, late);
+	EXPECT_LT(10, rounds);
+}
+
+/* In another process, whose descriptor is its own: always there. */
+TEST(close_against_mmap_of_another_process)
+{
+	time_t start = time(NULL);
+	struct round *r;
+	int rounds = 0;
+
+	ASSERT_EQ(0, map(-1, sizeof(*r), PROT_RW, MAP_SHARED | MAP_ANONYMOUS,
+			 (char **)&r));
+	while (!time_is_up(start)) {
+		pid_t pid;
+
+		*r = (struct round) { .parties = 2, .page = page_size() };
+		r->fd = region("close", r->page);
+		ASSERT_LE(0, r->fd);
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			char *p;
+
+			meet(r);
+			r->ret[0] = map(r->fd, r->page, PROT_RW, MAP_SHARED,
+					&p);
+			if (!r->ret[0]) {
+				fill(p, r->page, rounds);
+				close(r->fd);
+				r->ret[1] = is_filled(p, r->page, rounds);
+			}
+			_exit(0);
+		}
+		meet(r);
+		close(r->fd);
+		waitpid(pid, NULL, 0);
+		ASSERT_EQ(0, r->ret[0]);
+		ASSERT_EQ(1, r->ret[1]);
+		rounds++;
+	}
+	TH_LOG("%d rounds", rounds);
+	EXPECT_LT(10, rounds);
+}
+
+/* Children that map, write, open and die, some of them half way. */
+TEST(fork_storm)
+{
+	size_t page = page_size(), len = BIG * page;
+	int fd = region("storm", len), rounds = 0, counter;
+	time_t start = time(NULL);
+	char *p, *q;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, map(fd, len, PROT_RW, MAP_SHARED, &p));
+	while (!time_is_up(start)) {
+		pid_t pid[MAPPERS];
+
+		for (int i = 0; i < MAPPERS; i++) {
+			pid[i] = fork();
+			ASSERT_LE(0, pid[i]);
+			if (pid[i])
+				continue;
+			if (i == 3)
+				kill(getpid(), SIGKILL);
+			if (map(fd, len, PROT_RW, MAP_SHARED, &q))
+				_exit(1);
+			atomic_fetch_add((atomic_int *)q + i, 1);
+			if (i == 2)
+				kill(getpid(), SIGKILL);
+			if (region("child", page) < 0)
+				_exit(1);
+			_exit(munmap(p, len) ? 1 : 0);
+		}
+		for (int i = 0; i < MAPPERS; i++) {
+			int status;
+
+			ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
+			ASSERT_TRUE(i >= 2 ? WIFSIGNALED(status) :
+				    WIFEXITED(status) && !WEXITSTATUS(status));
+		}
+		rounds++;
+	}
+	for (int i = 0; i < MAPPERS; i++) {
+		counter = ((int *)p)[i];
+		EXPECT_EQ(i < 3 ? rounds : 0, counter);
+	}
+	TH_LOG("%d rounds", rounds);
+	EXPECT_LT(10, rounds);
+}
+
+static void *read_at_the_position(void *arg)
+{
+	struct round *r = arg;
+	char byte;
+
+	meet(r);
+	while (!r->stop) {
+		pread(r->fd, &byte, 1, 0);
+		read(r->fd, &byte, 1);
+		lseek(r->fd, 0, SEEK_SET);
+		lseek(r->fd, 0, SEEK_DATA);
+	}
+	return NULL;
+}
+
+/* Reading and seeking beside mapping and freeing pages: nothing hangs. */
+TEST(read_against_mmap_and_remove)
+{
+	struct round r = { .parties = 2, .page = page_size() };
+	time_t start = time(NULL);
+	pthread_t thread;
+	int rounds = 0;
+	char *p;
+
+	r.fd = region("read", BIG * r.page);
+	ASSERT_LE(0, r.fd);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, read_at_the_position, &r));
+	meet(&r);
+	while (!time_is_up(start)) {
+		ASSERT_EQ(0, map(r.fd, BIG * r.page, PROT_RW, MAP_SHARED, &p));
+		fill(p, BIG * r.page, rounds);
+		ASSERT_TRUE(is_filled(p, BIG * r.page, rounds));
+		ASSERT_EQ(0, madvise(p, BIG * r.page, MADV_REMOVE));
+		ASSERT_TRUE(is_all(p, BIG * r.page, 0));
+		munmap(p, BIG * r.page);
+		rounds++;
+	}
+	r.stop = true;
+	pthread_join(thread, NULL);
+	TH_LOG("%d rounds", rounds);
+	EXPECT_LT(10, rounds);
+}
+
+TEST_HARNESS_MAIN
