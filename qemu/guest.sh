@@ -28,7 +28,8 @@ unpack_busybox() {
 	)
 }
 
-# Puts together the initramfs of the kernel in use; sets INITRAMFS.
+# make_initramfs with-tests|without-tests: puts together what the guest of the kernel in use begins
+# with; sets INITRAMFS.
 make_initramfs() {
 	local dir=$OUT/initramfs busybox
 	INITRAMFS=$OUT/initramfs.cpio.gz
@@ -40,12 +41,12 @@ make_initramfs() {
 	cp "$TOP/tests/guest/run-tests" "$dir/bin/run-tests"
 	cp "$OUT/module/ashmem.ko" "$dir/modules/"
 	strip_debug "$dir/modules/ashmem.ko"
-	# make sees to these in the build folder: what was never built is not put in.
-	[ ! -d "$OUT/tests-installed" ] || cp -r "$OUT/tests-installed/." "$dir/tests/"
-	[ ! -e "$TOP/build/cargo/${RUST_TARGET:-}/release/ashmem_model" ] ||
+	cp -r "$OUT/samples/." "$TOP/samples/run" "$dir/demo/"
+	if [ "$1" = with-tests ]; then
+		cp -r "$OUT/tests-installed/." "$dir/tests/"
 		cp "$TOP/build/cargo/$RUST_TARGET/release/ashmem_model" "$dir/tests/"
-	[ ! -d "$OUT/samples" ] || cp -r "$OUT/samples/." "$dir/demo/"
-	cp "$TOP/samples/run" "$dir/demo/run"
+		echo "ashmem_model $MODEL_TIMEOUT" >>"$dir/tests/tests.list"
+	fi
 	(cd "$dir" && find . -print0 | LC_ALL=C sort -z |
 		cpio --null --quiet -o -H newc -R 0:0 --reproducible | gzip -1) >"$INITRAMFS.part"
 	mv "$INITRAMFS.part" "$INITRAMFS"

@@ -84,6 +84,7 @@ make_root() {
 	[ -d "$root" ] && return
 
 	uri=$(mirror)
+	need_network "$uri"
 	say "making the build root: a Debian $SUITE with the kernel's compilers, in $root"
 	fresh "$root"
 	step "$CACHE/log/root.log" "fetch and install ${#ROOT_PACKAGES[@]} packages and what they need" \

@@ -33,8 +33,12 @@ run | shell)
 	use_kernel "$(architectures x86_64)"
 	build_module
 	build_samples
-	[ "$1" = run ] || build_tests
-	make_initramfs
+	if [ "$1" = run ]; then
+		make_initramfs without-tests
+	else
+		build_tests
+		make_initramfs with-tests
+	fi
 	boot_"$1"
 	;;
 test)

@@ -61,6 +61,7 @@ pick_kernel() {
 		return
 	fi
 
+	need_network "$(awk '/^deb/ { print $2; exit }' /etc/apt/sources.list)"
 	step "$CACHE/log/apt-update.log" "look for kernels in $KERNEL_SUITE" refresh_packages
 	find_kernel "$wish"
 	[ -n "$RELEASE" ] || die "no kernel '$wish' for $KARCH; there are the flavours $(flavours) and the releases" \

@@ -71,6 +71,15 @@ commit() {
 	mv -T "$1.part" "$1"
 }
 
+# need_network URI: one clear line at once, where a download would try for minutes.
+need_network() {
+	local host=${1#*://}
+	host=${host%%[:/]*}
+	if [ -z "${http_proxy:-}" ] && [[ $1 == http* ]] && ! getent ahosts "$host" >/dev/null; then
+		die "no network: $host is not found, and what is needed from there has not been fetched yet"
+	fi
+}
+
 # Waits for whoever else is changing the cache.
 lock_cache() {
 	mkdir -p "$CACHE"

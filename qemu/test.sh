@@ -13,7 +13,7 @@ test_guests() {
 		build_module
 		build_samples
 		build_tests
-		make_initramfs
+		make_initramfs with-tests
 		choose_accel
 		test_guest
 		logs+=("$arch $RELEASE" "$OUT/log/ktap.log" "$OUT/log/console.log" "$OUT/log/qemu.status")
