@@ -20,7 +20,6 @@
 
 #define REGION_NAME	"demo-frames"
 #define REGION_SIZE	(8UL << 20)
-#define SOCKET_PATH	"/tmp/demo-frames.socket"
 
 /* A picture of 4 bytes a pixel, drawn anew for each frame. */
 #define WIDTH		1280
@@ -118,11 +117,16 @@ static inline void show_region(const char *who, int fd)
 	fflush(stdout);
 }
 
-static inline struct sockaddr_un meeting_point(void)
+/* The two meet at a socket; samples/run makes a folder for it that is theirs alone. */
+static inline struct sockaddr_un meeting_point(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	snprintf(address.sun_path, sizeof(address.sun_path), SOCKET_PATH);
+	if (!path || strlen(path) >= sizeof(address.sun_path)) {
+		errno = EINVAL;
+		fail("the argument is to be the path of a socket");
+	}
+	memcpy(address.sun_path, path, strlen(path));
 	return address;
 }
 

@@ -14,9 +14,9 @@
 #define ME	"[client]"
 
 /* Connects to the server, which may not be there yet, and takes the descriptor. */
-static int receive(void)
+static int receive(const char *path)
 {
-	struct sockaddr_un address = meeting_point();
+	struct sockaddr_un address = meeting_point(path);
 	char byte, control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
 	struct msghdr message = {
@@ -30,7 +30,7 @@ static int receive(void)
 		fail("socket");
 	for (int i = 0; connect(server, (struct sockaddr *)&address, sizeof(address)); i++) {
 		if (i == PATIENCE * 10)
-			fail("nobody listens at " SOCKET_PATH);
+			fail(path);
 		usleep(100000);
 	}
 	if (recvmsg(server, &message, MSG_CMSG_CLOEXEC) != 1)
@@ -45,13 +45,13 @@ static int receive(void)
 	return fd;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct frames *frames;
 	char name[ASHMEM_NAME_LEN];
 	int fd, size;
 
-	fd = receive();
+	fd = receive(argc > 1 ? argv[1] : NULL);
 
 	/* A region can be asked what it is. */
 	size = ioctl(fd, ASHMEM_GET_SIZE);

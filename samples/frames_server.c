@@ -30,9 +30,9 @@ static void draw(struct frames *frames, uint32_t number)
 }
 
 /* Waits for somebody to connect, and passes on the region's descriptor. */
-static void hand_over(int fd)
+static void hand_over(int fd, const char *path)
 {
-	struct sockaddr_un address = meeting_point();
+	struct sockaddr_un address = meeting_point(path);
 	char byte = 0, control[CMSG_SPACE(sizeof(fd))] = { 0 };
 	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
 	struct msghdr message = {
@@ -42,10 +42,9 @@ static void hand_over(int fd)
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
 	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), client;
 
-	unlink(SOCKET_PATH);
 	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) ||
 	    listen(listener, 1))
-		fail(SOCKET_PATH);
+		fail(path);
 	client = accept(listener, NULL, NULL);
 	if (client < 0)
 		fail("accept");
@@ -59,7 +58,7 @@ static void hand_over(int fd)
 
 	close(client);
 	close(listener);
-	unlink(SOCKET_PATH);
+	unlink(path);
 }
 
 static double seconds(void)
@@ -70,7 +69,7 @@ static double seconds(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct frames *frames;
 	double began, took;
@@ -94,7 +93,7 @@ int main(void)
 	printf(ME " It is mapped now, so its name and size are frozen.\n");
 	show_region(ME, fd);
 
-	hand_over(fd);
+	hand_over(fd, argc > 1 ? argv[1] : NULL);
 	printf(ME " I passed the descriptor through a UNIX socket; the memory stays.\n");
 	fflush(stdout);
 
