@@ -27,7 +27,9 @@ test_guest() {
 	local start=$SECONDS status=0
 	rm -f "$OUT"/log/{ktap.log,console.log,qemu.status}
 	say "==> run the suites on $RELEASE in QEMU ($ACCELERATOR); results in build/$RELEASE/log/ktap.log"
-	qemu "$TEST_TIMEOUT" "loglevel=8 guest.task=test guest.tests=${TESTS:-all}" -display none \
+	# What would leave the guest stuck ends it: the report is in the log by then.
+	qemu "$TEST_TIMEOUT" "loglevel=8 oops=panic softlockup_panic=1 sysctl.kernel.hung_task_panic=1 \
+guest.task=test guest.tests=${TESTS:-all}" -display none \
 		-serial "file:$OUT/log/console.log" \
 		-chardev "file,id=ktap,path=$OUT/log/ktap.log" -device pci-serial,chardev=ktap \
 		</dev/null >"$OUT/log/qemu.log" 2>&1 || status=$?
