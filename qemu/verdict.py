@@ -87,6 +87,7 @@ def judge_results(parser, printer, text, verdict):
             verdict.skipped += 1
             verdict.skips.append(name)
         else:
+            name = name or "a test that was never reported"
             verdict.fail(f"{name}: " + " | ".join(line.strip() for line in leaf.log[-4:]))
 
 
