@@ -27,7 +27,8 @@ check_clippy() {
 # What is left out: rules for patches (these are files), and rules that send a program of user space to
 # types, macros and functions that only the kernel has.
 check_c() {
-	(cd "$TOP" && find include tests samples \( -name '*.c' -o -name '*.h' \) -not -path '*/target/*' -print0 | sort -z |
+	# checkpatch leaves a cache of its own where it runs.
+	(cd "$OUT" && find "$TOP"/include "$TOP"/tests "$TOP"/samples \( -name '*.c' -o -name '*.h' \) -not -path '*/target/*' -print0 | sort -z |
 		xargs -0 perl "$KSRC/scripts/checkpatch.pl" --no-tree --no-summary --strict --terse \
 			--ignore FILE_PATH_CHANGES,SPDX_LICENSE_TAG,MACRO_ARG_REUSE \
 			--ignore PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,CAMELCASE -f)
