@@ -43,6 +43,10 @@ check_host() {
 	if ! is_root && ! bwrap --unshare-user --ro-bind / / true 2>/dev/null; then
 		die "this system allows no user namespaces: run this as root, or have the administrator allow them"
 	fi
+	if ! is_root && ! grep -qs "^\($(id -un)\|$(id -u)\):" /etc/subuid; then
+		die "$(id -un) has no subordinate ids, have them added with:" \
+			"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $(id -un)"
+	fi
 }
 
 # As root on a system with apt: installs. Else: says how.

@@ -108,6 +108,8 @@ complete_kernels() {
 	apt-cache pkgnames linux-headers- | sed -n "s/^linux-headers-\\($1\\)$/\\1/p" |
 		{ grep -E -- "^[0-9.]+\\+deb[0-9]+-((cloud|rt)-)?$arch(-16k)?$" || true; } | sort -Vr |
 		while read -r release; do
+			# Of the two, the oldest one that is allowed must be the older.
+			[ "$(printf '%s\n' "$OLDEST_KERNEL" "$release" | sort -V | head -n 1)" = "$OLDEST_KERNEL" ] || continue
 			version=$(version_of "linux-headers-$release:$arch")
 			[ -n "$version" ] || continue
 			[ "$(version_of "linux-source-$(minor_version "$release")")" = "$version" ] || continue

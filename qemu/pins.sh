@@ -7,6 +7,9 @@
 SUITE=trixie
 KERNEL_SUITE=trixie-backports
 
+# The oldest kernel that the module is written for.
+OLDEST_KERNEL=7.3
+
 # What the build root has: the kernel's compilers, cross compilers for the tests, QEMU.
 ROOT_PACKAGES=(
 	ca-certificates
