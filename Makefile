@@ -2,7 +2,7 @@
 #
 # `make help` lists what there is. Kbuild reads the file Kbuild, not this one.
 
-TARGETS := all run shell test lint doc update
+TARGETS := all run shell test unit lint doc update
 MODULE_FILES := M=$(CURDIR)
 
 .PHONY: $(TARGETS) clean distclean help
@@ -18,9 +18,9 @@ clean:
 
 else
 
-all run shell test lint doc update:
+all run shell test unit lint doc update:
 	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' V='$(V)' \
-		qemu/main.sh $@
+		MUTANTS='$(MUTANTS)' qemu/main.sh $@
 
 clean:
 	rm -rf build
@@ -33,6 +33,7 @@ endif
 help:
 	@echo 'make run         boot a stock kernel, load the module, show it at work'
 	@echo 'make test        run every test suite on x86_64 and arm64'
+	@echo 'make unit        the tests of the pure parts, on this system; with MUTANTS=1 tests of those tests, too'
 	@echo 'make             build the module for the default kernel; with KDIR=... for that kernel tree'
 	@echo 'make shell       a shell in a guest with the module and the tests'
 	@echo 'make lint        rustfmt, clippy, checkpatch, shellcheck'

@@ -11,17 +11,35 @@
 //! # Lock order
 //!
 //! ```text
-//! mmap_lock                       (held by the caller of mmap)
-//!   AshmemArea::draft             (a mutex per region: name and size before the first mmap)
-//!     memory allocation, shmem    (GFP_KERNEL: may enter reclaim)
+//! mmap_lock                         (held by the caller of mmap)
+//!   AshmemArea::draft               (a mutex per region: name and size before the first mmap)
+//!     memory allocation, shmem      (GFP_KERNEL: may enter reclaim)
+//!
+//! Registry::busy                    (a mutex: who purges everything)
+//! Registry::lists                   (a mutex per CPU: open, close, debugfs, purging everything)
+//!   AshmemArea::draft
+//!   Pins::state
+//!
+//! memory reclaim                    (the shrinker runs in it)
+//!   Pins::state                     (a mutex per region: its unpinned ranges)
+//!     list_lru                      (a spinlock per NUMA node and memory cgroup: O(1) work)
+//!   i_mmap_rwsem, folio locks       (while pages are purged: nothing of ours is held)
 //! ```
 //!
 //! - `draft` is held while the backing file is created, hence across `GFP_KERNEL` allocations: code
-//!   that runs inside memory reclaim must never take it.
-//! - User memory is never read or written under `draft`: a fault takes `mmap_lock`, the order above
-//!   reversed.
+//!   that runs inside memory reclaim must never take it, nor what it is taken under.
+//! - Nothing is allocated under `Pins::state`: reclaim may wait for it. Memory for a range is reserved
+//!   before it is taken.
+//! - The list's lock is taken under `Pins::state`. Reclaim goes the other way round: it looks for the
+//!   oldest range under the list's lock, only takes a reference to the region there, and takes the
+//!   region's lock when it has released the list's.
+//! - No lock is held while pages are purged; a mark on the range tells PIN to wait. Whoever waits for a
+//!   mark to go holds nothing that the purge could need.
+//! - User memory is never read or written under any of these: a fault takes `mmap_lock`, the order
+//!   above reversed.
 //! - What the first mmap has frozen, and the protection mask at any time, is read with no lock.
-//! - No lock is shared by two regions.
+//! - Two regions share no lock but that of a list: `Registry::lists` when they are opened or closed on
+//!   one CPU, the `list_lru`'s when ranges of one memory cgroup are pinned or unpinned.
 
 #![warn(missing_docs, clippy::missing_docs_in_private_items)]
 
@@ -29,12 +47,27 @@ use kernel::prelude::*;
 
 mod ashmem_area;
 mod ioctl;
+mod pin;
+
+/// What the `kernel` crate lacks, or has only for the kernel's own code; in part over C files.
+mod helpers {
+    pub(crate) mod debugfs;
+    pub(crate) mod fops;
+    pub(crate) mod memcg;
+    pub(crate) mod param;
+    pub(crate) mod slab;
+    pub(crate) mod trace;
+}
 
 use ashmem_area::{
+    debugfs,
     misc::Registration,
+    registry::Registry,
     shmem::BackingOps,
     slab::AreaCache, //
 };
+use helpers::debugfs::Dir;
+use pin::shrinker::Reclaim;
 
 module! {
     type: AshmemModule,
@@ -47,13 +80,22 @@ module! {
 
 /// The loaded module: what it has registered with the kernel.
 ///
-/// The fields are dropped in this order: first nobody can open the device any more, then nobody
-/// looks at the tables of a backing file, then the cache, which is empty by now, goes.
+/// The fields are dropped in this order: first nobody can open the device any more (no file is open
+/// then, or the module could not go) or look at the regions; then the shrinker goes, and what it
+/// walks; then what all regions have used.
 #[pin_data]
 struct AshmemModule {
     /// The device `/dev/ashmem`.
     #[pin]
     _device: Registration,
+    /// The files in debugfs.
+    _debugfs: Dir,
+    /// Gives unpinned pages back.
+    #[pin]
+    _reclaim: Reclaim,
+    /// The regions that there are.
+    #[pin]
+    _registry: Registry,
     /// The tables of the backing files.
     _backing_ops: BackingOps,
     /// Where the areas are allocated.
@@ -65,6 +107,9 @@ impl kernel::InPlaceModule for AshmemModule {
         try_pin_init!(Self {
             _cache: AreaCache::new()?,
             _backing_ops: BackingOps::new()?,
+            _registry <- Registry::new(),
+            _reclaim <- Reclaim::new(),
+            _debugfs: debugfs::create(),
             _device <- Registration::register(),
         })
     }

@@ -22,7 +22,10 @@ use kernel::{
         VmaNew, //
     },
     new_mutex,
-    page::page_align,
+    page::{
+        page_align,
+        PAGE_SHIFT, //
+    },
     prelude::*,
     seq_file::SeqFile,
     seq_print,
@@ -31,6 +34,7 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        Arc,
         Mutex,
         SetOnce, //
     },
@@ -40,15 +44,32 @@ use kernel::{
     },
 };
 
-use crate::ioctl::{
-    CallerAbi,
-    Command,
-    ASHMEM_NAME_LEN, //
+use crate::{
+    helpers::{
+        memcg::Memcg,
+        trace, //
+    },
+    ioctl::{
+        AshmemPin,
+        CallerAbi,
+        Command,
+        ASHMEM_NAME_LEN, //
+    },
+    pin::{
+        region::{
+            Pins,
+            RegionPins, //
+        },
+        PageRange, //
+    }, //
 };
 
+pub(crate) mod debugfs;
 pub(crate) mod misc;
 mod name;
 mod prot;
+mod purge;
+pub(crate) mod registry;
 mod seq;
 pub(crate) mod shmem;
 pub(crate) mod slab;
@@ -65,16 +86,45 @@ use slab::AreaSlab;
 /// How the VFS owns an area: as the private data of an open file.
 type AreaBox = Pin<Box<AshmemArea, AreaSlab>>;
 
+/// The largest `int`.
+const INT_MAX: usize = c_int::MAX as usize;
+
+/// `ASHMEM_IS_UNPINNED`.
+const IS_UNPINNED: isize = 0;
+/// `ASHMEM_IS_PINNED`.
+const IS_PINNED: isize = 1;
+/// `ASHMEM_NOT_PURGED`.
+const NOT_PURGED: isize = 0;
+/// `ASHMEM_WAS_PURGED`.
+const WAS_PURGED: isize = 1;
+
 /// A region of anonymous shared memory: `struct ashmem_area` of the C driver.
-#[pin_data]
+#[pin_data(PinnedDrop)]
 pub(crate) struct AshmemArea {
+    /// Its place among all regions.
+    place: registry::Place,
+    /// The memory cgroup that pays for its unpinned ranges, and under whose pressure they go: the
+    /// opener's.
+    payer: Memcg,
+    /// The process id of the opener, in the initial namespace.
+    opener: i32,
     /// The bits of the protection mask: what a new mapping may ask for.
     prot_mask: Atomic<u32>,
     /// What the first mmap has fixed.
     frozen: SetOnce<Frozen>,
+    /// What is unpinned; made by the first UNPIN, under the lock of `draft`.
+    pins: SetOnce<RegionPins>,
     /// What may still change; means nothing once `frozen` is set, which happens under this lock.
     #[pin]
     draft: Mutex<Draft>,
+}
+
+#[pinned_drop]
+impl PinnedDrop for AshmemArea {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: `open` has added each area that it made, and it goes only once.
+        unsafe { registry::remove(&self) };
+    }
 }
 
 /// A region before its first mmap.
@@ -99,8 +149,12 @@ impl AshmemArea {
     /// A new region: no name, size 0, every protection allowed.
     fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
+            place: registry::Place::new(),
+            payer: Memcg::of_current(),
+            opener: task::process_id(),
             prot_mask: Atomic::new(Prot::ALL.bits()),
             frozen: SetOnce::new(),
+            pins: SetOnce::new(),
             draft <- new_mutex!(Draft { name: None, size: 0 }, "AshmemArea::draft"),
         })
     }
@@ -210,6 +264,115 @@ impl AshmemArea {
         }
     }
 
+    /// The range that the `struct ashmem_pin` at `arg` means, and the state of the region.
+    ///
+    /// Errors: `EFAULT` for a bad pointer, `EINVAL` before the first mmap or for a bad range.
+    fn pin_range(&self, arg: usize) -> Result<(&Frozen, PageRange)> {
+        let AshmemPin { offset, len } =
+            UserSlice::new(UserPtr::from_addr(arg), size_of::<AshmemPin>())
+                .reader()
+                .read()?;
+        let frozen = self.frozen.as_ref().ok_or(EINVAL)?;
+        let range = PageRange::from_user(offset, len, frozen.size, PAGE_SHIFT as u32);
+
+        Ok((frozen, range.ok_or(EINVAL)?))
+    }
+
+    /// `ASHMEM_PIN`: whether the pages of the range may have lost their content. Errors are those of
+    /// [`pin_range`](Self::pin_range), and `ENOMEM`.
+    fn pin(&self, arg: usize) -> Result<isize> {
+        let (frozen, range) = self.pin_range(arg)?;
+        let result = match self.pins.as_ref() {
+            Some(pins) => pins.pin(range, &self.payer),
+            None => Ok(false),
+        };
+        let result = result.map(|purged| if purged { WAS_PURGED } else { NOT_PURGED });
+
+        trace::pin(
+            frozen.backing.inode_number(),
+            range.first(),
+            range.pages(),
+            trace::number(result),
+        );
+        result
+    }
+
+    /// `ASHMEM_UNPIN`. Errors are those of [`pin_range`](Self::pin_range), and `ENOMEM`.
+    fn unpin(&self, arg: usize) -> Result<isize> {
+        let (frozen, range) = self.pin_range(arg)?;
+        let result = self
+            .make_pins(frozen)
+            .and_then(|pins| pins.unpin(range, &self.payer))
+            .map(|()| 0);
+
+        trace::unpin(
+            frozen.backing.inode_number(),
+            range.first(),
+            range.pages(),
+            trace::number(result),
+        );
+        result
+    }
+
+    /// What is unpinned; makes it, unless it is there. The error is `ENOMEM`.
+    fn make_pins(&self, frozen: &Frozen) -> Result<&RegionPins> {
+        if let Some(pins) = self.pins.as_ref() {
+            return Ok(pins);
+        }
+
+        let _draft = self.draft.lock();
+        if self.pins.as_ref().is_none() {
+            let backing = frozen.backing.share();
+            self.pins
+                .populate(self.payer.charge(|| RegionPins::new(backing))?);
+        }
+        self.pins.as_ref().ok_or(ENOMEM)
+    }
+
+    /// `ASHMEM_GET_PIN_STATUS`: whether all pages of the range are pinned. Errors are those of
+    /// [`pin_range`](Self::pin_range).
+    fn get_pin_status(&self, arg: usize) -> Result<isize> {
+        let (_, range) = self.pin_range(arg)?;
+        let pins = self.pins.as_ref();
+
+        if pins.is_some_and(|pins| pins.any_unpinned(range)) {
+            return Ok(IS_UNPINNED);
+        }
+        Ok(IS_PINNED)
+    }
+
+    /// A copy of the name, if one has been set, and the size in bytes.
+    fn name_and_size(&self) -> (Option<NameCopy>, usize) {
+        let copy = |name: &Option<Name>| name.as_ref().map(|name| NameCopy::new(Some(name)));
+
+        self.read(
+            |draft| (copy(&draft.name), draft.size),
+            |frozen| (copy(&frozen.name), frozen.size),
+        )
+    }
+
+    /// Whether any mapping of it is left.
+    fn is_mapped(&self) -> bool {
+        self.frozen
+            .as_ref()
+            .is_some_and(|frozen| frozen.backing.is_mapped())
+    }
+
+    /// How many pages are unpinned.
+    fn unpinned(&self) -> usize {
+        self.pins.as_ref().map_or(0, |pins| pins.pages())
+    }
+
+    /// How many pages are unpinned and have not been purged.
+    fn purgeable(&self) -> usize {
+        self.pins.as_ref().map_or(0, |pins| pins.purgeable())
+    }
+
+    /// What is unpinned, for somebody who may use it longer than the region is there.
+    fn share_pins(&self) -> Option<Arc<Pins>> {
+        self.pins.as_ref().map(RegionPins::share)
+    }
+
     /// Carries out the command with the number `cmd`; `ENOTTY` for an unknown one.
     fn command(&self, cmd: u32, arg: usize, abi: CallerAbi) -> Result<isize> {
         match Command::decode(cmd, abi).ok_or(ENOTTY)? {
@@ -219,6 +382,11 @@ impl AshmemArea {
             Command::GetSize => Ok(self.size() as isize),
             Command::SetProtMask => self.set_prot_mask(arg).map(|()| 0),
             Command::GetProtMask => Ok(self.prot_mask().bits() as isize),
+            Command::Pin => self.pin(arg),
+            Command::Unpin => self.unpin(arg),
+            Command::GetPinStatus => self.get_pin_status(arg),
+            // What the VFS passes on is an int.
+            Command::PurgeAllCaches => purge::purge_all().map(|pages| pages.min(INT_MAX) as isize),
             Command::GetFileId => self.get_file_id(arg, abi).map(|()| 0),
         }
     }
@@ -251,7 +419,20 @@ impl AshmemArea {
     fn map_again(&self, frozen: &Frozen, vma: &VmaNew) -> Result {
         check_length(vma, frozen.size)?;
         self.restrict(vma)?;
-        map_backing(&frozen.backing, vma)
+        map_backing(&frozen.backing, vma)?;
+        self.trace_mmap(frozen, vma);
+        Ok(())
+    }
+
+    /// Tells the tracepoint of a new mapping.
+    fn trace_mmap(&self, frozen: &Frozen, vma: &VmaNew) {
+        trace::mmap(
+            self,
+            frozen.backing.inode_number(),
+            frozen.size,
+            is_shared(vma),
+            frozen.name.as_ref().map_or(name::DEFAULT, Name::path),
+        );
     }
 
     /// Moves the position of `file`: `lseek`.
@@ -296,11 +477,16 @@ fn check_length(vma: &VmaNew, size: usize) -> Result {
 /// A mapping is shared if it was asked to be (`VM_MAYSHARE`), even if it can never be written:
 /// `VM_SHARED` is not set for a file that was opened read-only.
 fn map_backing(backing: &Backing, vma: &VmaNew) -> Result {
-    if vma.flags() & flags::MAYSHARE != 0 {
+    if is_shared(vma) {
         return backing.map_shared(vma);
     }
     backing.map_private(vma);
     Ok(())
+}
+
+/// Whether a mapping is `MAP_SHARED`.
+fn is_shared(vma: &VmaNew) -> bool {
+    vma.flags() & flags::MAYSHARE != 0
 }
 
 #[vtable]
@@ -308,7 +494,11 @@ impl MiscDevice for AshmemArea {
     type Ptr = AreaBox;
 
     fn open(_file: &File, _misc: &MiscDeviceRegistration<Self>) -> Result<AreaBox> {
-        Box::try_pin_init(Self::new(), GFP_KERNEL_ACCOUNT)
+        let area = Box::try_pin_init(Self::new(), GFP_KERNEL_ACCOUNT)?;
+
+        registry::add(area.as_ref());
+        trace::open(&*area);
+        Ok(area)
     }
 
     fn mmap(area: Pin<&Self>, _file: &File, vma: &VmaNew) -> Result {
@@ -334,6 +524,9 @@ impl MiscDevice for AshmemArea {
             size: draft.size,
             backing,
         });
+        if let Some(frozen) = area.frozen.as_ref() {
+            area.trace_mmap(frozen, vma);
+        }
         Ok(())
     }
 
@@ -359,27 +552,13 @@ impl MiscDevice for AshmemArea {
             seq_print!(m, "inode:\t{}\n", frozen.backing.inode_number());
         }
 
-        let (name, size) = area.read(
-            |draft| {
-                (
-                    draft.name.as_ref().map(|name| NameCopy::new(Some(name))),
-                    draft.size,
-                )
-            },
-            |frozen| {
-                (
-                    frozen.name.as_ref().map(|name| NameCopy::new(Some(name))),
-                    frozen.size,
-                )
-            },
-        );
+        let (name, size) = area.name_and_size();
         if let Some(name) = name {
             seq_print!(m, "name:\t");
             seq::write_escaped(m, name.without_nul());
             seq_print!(m, "\n");
         }
         seq_print!(m, "size:\t{}\n", size);
-        // Every page is pinned as long as there is no command to unpin one.
-        seq_print!(m, "unpinned:\t0\n");
+        seq_print!(m, "unpinned:\t{}\n", area.unpinned());
     }
 }

@@ -7,10 +7,13 @@
 //!
 //! C header: `include/uapi/linux/ashmem.h` of this project.
 
-use kernel::ioctl::{
-    _IO,
-    _IOR,
-    _IOW, //
+use kernel::{
+    ioctl::{
+        _IO,
+        _IOR,
+        _IOW, //
+    },
+    transmute::FromBytes, //
 };
 
 /// The ioctl type of ashmem, `__ASHMEMIOC`.
@@ -21,6 +24,19 @@ pub(crate) const ASHMEM_NAME_LEN: usize = 256;
 
 /// What the commands on names carry: a buffer of [`ASHMEM_NAME_LEN`] bytes.
 type NameBuf = [u8; ASHMEM_NAME_LEN];
+
+/// A range of pages, in bytes: `struct ashmem_pin`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct AshmemPin {
+    /// Where it begins: a multiple of the page size.
+    pub(crate) offset: u32,
+    /// Its length, a multiple of the page size; 0 means "to the end".
+    pub(crate) len: u32,
+}
+
+// SAFETY: Two numbers and no padding: any bytes will do.
+unsafe impl FromBytes for AshmemPin {}
 
 /// `ASHMEM_SET_NAME`.
 const SET_NAME: u32 = _IOW::<NameBuf>(ASHMEM, 1);
@@ -38,6 +54,14 @@ const SET_PROT_MASK: u32 = _IOW::<usize>(ASHMEM, 5);
 const COMPAT_SET_PROT_MASK: u32 = _IOW::<u32>(ASHMEM, 5);
 /// `ASHMEM_GET_PROT_MASK`.
 const GET_PROT_MASK: u32 = _IO(ASHMEM, 6);
+/// `ASHMEM_PIN`.
+const PIN: u32 = _IOW::<AshmemPin>(ASHMEM, 7);
+/// `ASHMEM_UNPIN`.
+const UNPIN: u32 = _IOW::<AshmemPin>(ASHMEM, 8);
+/// `ASHMEM_GET_PIN_STATUS`: it takes an argument, although its number has no size.
+const GET_PIN_STATUS: u32 = _IO(ASHMEM, 9);
+/// `ASHMEM_PURGE_ALL_CACHES`.
+const PURGE_ALL_CACHES: u32 = _IO(ASHMEM, 10);
 /// `ASHMEM_GET_FILE_ID`.
 const GET_FILE_ID: u32 = _IOR::<usize>(ASHMEM, 11);
 /// `ASHMEM_GET_FILE_ID` of a 32-bit caller.
@@ -67,6 +91,14 @@ pub(crate) enum Command {
     SetProtMask,
     /// Get the protection mask.
     GetProtMask,
+    /// Pin a range; the argument points to an [`AshmemPin`].
+    Pin,
+    /// Unpin a range; the argument points to an [`AshmemPin`].
+    Unpin,
+    /// Ask whether a range is pinned; the argument points to an [`AshmemPin`].
+    GetPinStatus,
+    /// Purge all that is unpinned, of all regions.
+    PurgeAllCaches,
     /// Get the inode number of the backing file; the argument points to an `unsigned long`.
     GetFileId,
 }
@@ -88,6 +120,10 @@ impl Command {
                 Some(Self::SetProtMask)
             }
             (GET_PROT_MASK, _) => Some(Self::GetProtMask),
+            (PIN, _) => Some(Self::Pin),
+            (UNPIN, _) => Some(Self::Unpin),
+            (GET_PIN_STATUS, _) => Some(Self::GetPinStatus),
+            (PURGE_ALL_CACHES, _) => Some(Self::PurgeAllCaches),
             (GET_FILE_ID, CallerAbi::Native) | (COMPAT_GET_FILE_ID, CallerAbi::Compat) => {
                 Some(Self::GetFileId)
             }

@@ -24,6 +24,7 @@ use super::{
     AreaBox,
     AshmemArea, //
 };
+use crate::helpers::fops::FileOperations;
 
 /// The mode of the device node: every user may open it.
 const NODE_MODE: bindings::umode_t = 0o666;
@@ -32,7 +33,7 @@ const NODE_MODE: bindings::umode_t = 0o666;
 const OPTIONS: MiscDeviceOptions = MiscDeviceOptions { name: c"ashmem" };
 
 /// The file operations of `/dev/ashmem`.
-static FOPS: FileOperations = FileOperations({
+static FOPS: FileOperations = FileOperations::new({
     let misc = OPTIONS.into_raw::<AshmemArea>();
 
     bindings::file_operations {
@@ -42,12 +43,6 @@ static FOPS: FileOperations = FileOperations({
         ..unsafe { *misc.fops }
     }
 });
-
-/// A table of file operations that can be a `static`.
-struct FileOperations(bindings::file_operations);
-
-// SAFETY: The table is never written, and the pointers in it are to static things.
-unsafe impl Sync for FileOperations {}
 
 /// The device `/dev/ashmem`, registered for as long as this lives.
 ///
@@ -77,7 +72,7 @@ impl Registration {
         try_pin_init!(Self {
             inner <- Opaque::try_ffi_init(|slot: *mut bindings::miscdevice| {
                 let misc = bindings::miscdevice {
-                    fops: &FOPS.0,
+                    fops: FOPS.as_ptr(),
                     mode: NODE_MODE,
                     ..OPTIONS.into_raw::<AshmemArea>()
                 };

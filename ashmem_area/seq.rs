@@ -10,12 +10,26 @@ use kernel::{
     seq_file::SeqFile, //
 };
 
-/// `ESCAPE_OCTAL` of `include/linux/string_helpers.h`.
+/// `ESCAPE_OCTAL` of `include/linux/string_helpers.h`: as `\ooo`.
 const ESCAPE_OCTAL: c_uint = 1 << 3;
+/// `ESCAPE_NAP`: what is not printable ASCII.
+const ESCAPE_NAP: c_uint = 1 << 7;
+/// `ESCAPE_APPEND`: further characters, too.
+const ESCAPE_APPEND: c_uint = 1 << 8;
 
-/// Writes `bytes` with each newline as `\012`, as `/proc/<pid>/maps` writes a path:
-/// `seq_escape_mem()`.
+/// Writes `bytes` with each newline as `\012`, as `/proc/<pid>/maps` writes a path.
 pub(crate) fn write_escaped(m: &SeqFile, bytes: &[u8]) {
+    write(m, bytes, ESCAPE_OCTAL, c"\n");
+}
+
+/// Writes `bytes` with all but printable ASCII, and backslashes, in octal: so that columns and lines
+/// are what they seem.
+pub(crate) fn write_column(m: &SeqFile, bytes: &[u8]) {
+    write(m, bytes, ESCAPE_OCTAL | ESCAPE_NAP | ESCAPE_APPEND, c"\\");
+}
+
+/// Writes `bytes` with some of them escaped: `seq_escape_mem()`.
+fn write(m: &SeqFile, bytes: &[u8], flags: c_uint, escaped: &CStr) {
     let m = core::ptr::from_ref(m)
         .cast_mut()
         .cast::<bindings::seq_file>();
@@ -27,8 +41,8 @@ pub(crate) fn write_escaped(m: &SeqFile, bytes: &[u8]) {
             m,
             bytes.as_ptr().cast(),
             bytes.len(),
-            ESCAPE_OCTAL,
-            c"\n".as_char_ptr(),
+            flags,
+            escaped.as_char_ptr(),
         )
     };
 }

@@ -43,6 +43,7 @@ use kernel::{
     iov::IovIterDest,
     mm::virt::VmaNew,
     module::this_module,
+    page::PAGE_SHIFT,
     prelude::*,
     sync::{
         aref::ARef,
@@ -64,7 +65,13 @@ extern "C" {
         size: bindings::loff_t,
         flags: bindings::vma_flags_t,
     ) -> *mut c_void;
+
+    /// `shmem_truncate_range()`, likewise; of a `struct inode`.
+    fn shmem_truncate_range(inode: *mut c_void, start: bindings::loff_t, end: bindings::uoff_t);
 }
+
+use super::task;
+use crate::pin::PageRange;
 
 /// The tables, set while the module loads.
 static TABLES: SetOnce<Tables> = SetOnce::new();
@@ -238,6 +245,81 @@ impl Backing {
     pub(crate) fn inode_number(&self) -> u64 {
         // SAFETY: The file has an inode as long as it lives; its number never changes.
         unsafe { (*(*self.0.as_ptr()).f_inode).i_ino }
+    }
+
+    /// Another reference to the same file.
+    pub(crate) fn share(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// The pages of the file.
+    fn mapping(&self) -> *mut bindings::address_space {
+        // SAFETY: The file has an inode as long as it lives, and that its own mapping.
+        unsafe { (*(*self.0.as_ptr()).f_inode).i_mapping }
+    }
+
+    /// Whether any mapping of it is left: `mapping_mapped()`.
+    pub(crate) fn is_mapped(&self) -> bool {
+        // SAFETY: The mapping is valid; the answer may be old by the time it is used.
+        let root = unsafe { (&raw const (*self.mapping()).i_mmap.rb_root.rb_node).read_volatile() };
+        !root.is_null()
+    }
+
+    /// How many pages have memory (those in swap have none).
+    fn resident(&self) -> usize {
+        // SAFETY: The mapping is valid; the number may be old by the time it is used.
+        unsafe { (&raw const (*self.mapping()).nrpages).read_volatile() }
+    }
+
+    /// Where to end a part of `range` that begins where it does, and has about `most` pages with
+    /// content: the part's last page. What has none, however long, costs nothing to purge.
+    pub(crate) fn piece(&self, range: PageRange, most: usize) -> usize {
+        let mut index = range.first() as c_ulong;
+
+        // SAFETY: The mapping is valid; this takes no lock but RCU's.
+        let found = unsafe {
+            bindings::xa_find(
+                &raw mut (*self.mapping()).i_pages,
+                &mut index,
+                range.last() as c_ulong,
+                bindings::XA_PRESENT,
+            )
+        };
+        if found.is_null() {
+            return range.last();
+        }
+        (index as usize)
+            .saturating_add(most.max(1) - 1)
+            .min(range.last())
+    }
+
+    /// Gives the memory of pages back, which read as zero afterwards; private mappings keep theirs.
+    ///
+    /// Returns how many pages had memory, about (others may use the file meanwhile). This is what
+    /// punching a hole with `fallocate` does, without the inode's lock: it may be called from memory
+    /// reclaim.
+    pub(crate) fn punch(&self, pages: PageRange) -> usize {
+        let before = self.resident();
+        let first = (pages.first() as u64) << PAGE_SHIFT;
+        let last = ((pages.last() as u64) << PAGE_SHIFT) | ((1 << PAGE_SHIFT) - 1);
+
+        // Pages are locked in there: an allocation meanwhile must not get into the shrinker.
+        // SAFETY: The file is valid. A region has a size that fits in a file's, so does the first byte
+        // of each of its pages.
+        task::without_fs_reclaim(|| unsafe {
+            bindings::unmap_mapping_pages(
+                self.mapping(),
+                pages.first() as c_ulong,
+                pages.pages() as c_ulong,
+                false,
+            );
+            shmem_truncate_range(
+                (*self.0.as_ptr()).f_inode.cast(),
+                first as bindings::loff_t,
+                last,
+            );
+        });
+        before.saturating_sub(self.resident())
     }
 
     /// Reads from the byte position `pos`, and moves it: `vfs_iter_read()`.

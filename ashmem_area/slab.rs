@@ -22,6 +22,7 @@ use kernel::{
 };
 
 use super::AshmemArea;
+use crate::helpers::slab::Cache;
 
 /// The name of the cache in `/proc/slabinfo`.
 const NAME: &CStr = c"ashmem_area_cache";
@@ -40,63 +41,30 @@ static CACHE: SetOnce<CachePtr> = SetOnce::new();
 /// # Invariants
 ///
 /// The cache has objects of the layout [`OBJECT`] and lives until [`AreaCache`] is dropped.
-struct CachePtr(NonNull<bindings::kmem_cache>);
+struct CachePtr(*mut bindings::kmem_cache);
 
 // SAFETY: A `kmem_cache` may be used from any context: it synchronises itself.
 unsafe impl Send for CachePtr {}
 // SAFETY: As above.
 unsafe impl Sync for CachePtr {}
 
-/// The cache's owner: creates it when the module loads, destroys it when the module goes.
-pub(crate) struct AreaCache(NonNull<bindings::kmem_cache>);
-
-// SAFETY: A `kmem_cache` may be created and destroyed on different threads.
-unsafe impl Send for AreaCache {}
-// SAFETY: Nothing can be done with a shared reference.
-unsafe impl Sync for AreaCache {}
-
-impl AreaCache {
-    /// Creates the cache: `kmem_cache_create()`.
-    ///
-    /// It is never merged with another one, so that it can be watched under its name, and what is
-    /// allocated from it is charged to the memory cgroup of the task that allocates. Errors: `ENOMEM`;
-    /// `EBUSY` when called a second time.
-    pub(crate) fn new() -> Result<Self> {
-        let mut flags = (1 << bindings::_slab_flag_bits__SLAB_NO_MERGE)
-            | (1 << bindings::_slab_flag_bits__SLAB_HWCACHE_ALIGN);
-        if cfg!(CONFIG_MEMCG) {
-            flags |= 1 << bindings::_slab_flag_bits__SLAB_ACCOUNT;
-        }
-
-        let mut args = bindings::kmem_cache_args {
-            align: OBJECT.align() as u32,
-            ..Default::default()
-        };
-
-        // SAFETY: The name is static, `args` is valid for the call.
-        let cache = unsafe {
-            bindings::__kmem_cache_create_args(
-                NAME.as_char_ptr(),
-                OBJECT.size() as u32,
-                &mut args,
-                flags,
-            )
-        };
-        let owner = Self(NonNull::new(cache).ok_or(ENOMEM)?);
-
-        // INVARIANT: Created with that layout just above; `owner` destroys it.
-        if !CACHE.populate(CachePtr(owner.0)) {
-            return Err(EBUSY);
-        }
-        Ok(owner)
-    }
+/// The owner of [`CACHE`]: creates it when the module loads, destroys it when the module goes.
+pub(crate) struct AreaCache {
+    /// The cache.
+    _cache: Cache,
 }
 
-impl Drop for AreaCache {
-    fn drop(&mut self) {
-        // SAFETY: The cache is ours. It is dropped after the device: no file is open, so each area
-        // has been freed and no new one can be allocated.
-        unsafe { bindings::kmem_cache_destroy(self.0.as_ptr()) };
+impl AreaCache {
+    /// Creates the cache. Errors: `ENOMEM`; `EBUSY` when called a second time.
+    pub(crate) fn new() -> Result<Self> {
+        let cache = Cache::new(NAME, OBJECT)?;
+
+        // INVARIANT: Created with that layout just above. `Self` is dropped after the device: no file
+        // is open by then.
+        if !CACHE.populate(CachePtr(cache.as_ptr())) {
+            return Err(EBUSY);
+        }
+        Ok(Self { _cache: cache })
     }
 }
 
@@ -118,7 +86,7 @@ unsafe impl Allocator for AreaSlab {
         flags: Flags,
         _nid: NumaNode,
     ) -> Result<NonNull<[u8]>, AllocError> {
-        let cache = CACHE.as_ref().ok_or(AllocError)?.0.as_ptr();
+        let cache = CACHE.as_ref().ok_or(AllocError)?.0;
 
         if let Some(ptr) = ptr {
             if layout.size() != 0 {

@@ -2,11 +2,12 @@
 
 //! What the driver asks about the calling task.
 //!
-//! C header: `include/linux/personality.h`
+//! C headers: `include/linux/personality.h`, `include/linux/capability.h`
 
 use kernel::{
     bindings,
-    current, //
+    current,
+    prelude::*, //
 };
 
 /// Whether mmap makes each readable mapping of the caller executable: the personality
@@ -16,4 +17,47 @@ pub(crate) fn read_implies_exec() -> bool {
     let personality = unsafe { (*current!().as_ptr()).personality };
 
     personality & bindings::READ_IMPLIES_EXEC != 0
+}
+
+/// Whether the caller has `CAP_SYS_ADMIN` in the initial user namespace: `capable()`.
+pub(crate) fn is_admin() -> bool {
+    // SAFETY: It may be called by any task.
+    unsafe { bindings::capable(bindings::CAP_SYS_ADMIN as c_int) }
+}
+
+/// The process id of the caller, in the initial namespace: `task_tgid_nr()`.
+pub(crate) fn process_id() -> i32 {
+    // SAFETY: The current task outlives this call, and its process id never changes.
+    unsafe { (*current!().as_ptr()).tgid }
+}
+
+/// Whether the caller has been killed: `fatal_signal_pending()`.
+pub(crate) fn is_killed() -> bool {
+    let task = current!();
+    let killed = 1 << (bindings::SIGKILL - 1);
+
+    if !task.signal_pending() {
+        return false;
+    }
+    // SAFETY: The current task outlives this call; another one may set the bit at any time.
+    let pending = unsafe { (&raw const (*task.as_ptr()).pending.signal.sig[0]).read_volatile() };
+    pending & killed != 0
+}
+
+/// Carries out `work` with its allocations without `__GFP_FS`: `memalloc_nofs_save()`.
+pub(crate) fn without_fs_reclaim<R>(work: impl FnOnce() -> R) -> R {
+    let flags = {
+        // SAFETY: The current task outlives this call, and only it changes its flags.
+        let flags = unsafe { &mut (*current!().as_ptr()).flags };
+        let old = *flags;
+        *flags |= bindings::PF_MEMALLOC_NOFS;
+        old
+    };
+    let result = work();
+
+    // SAFETY: As above. This sets the one bit back to what it was.
+    unsafe {
+        (*current!().as_ptr()).flags &= flags | !bindings::PF_MEMALLOC_NOFS;
+    }
+    result
 }

@@ -51,15 +51,17 @@ model_cargo() {
 		--target "$RUST_TARGET" "$@"
 }
 
-# The crates of the model test: fetched once for each lock file.
+# The crates of the tests in Rust: fetched once for each lock file.
 fetch_crates() {
-	local stamp
-	stamp=$CACHE/cargo/fetched-$(sha256sum <"$TOP/tests/model/Cargo.lock" | cut -c1-12)
-	[ -e "$stamp" ] && return
-	lock_cache
-	mkdir -p "$CACHE/cargo"
-	step "$CACHE/log/crates.log" "fetch the crates of the model test" \
-		env CARGO_HOME="$CACHE/cargo" cargo fetch --locked --manifest-path "$TOP/tests/model/Cargo.toml"
-	touch "$stamp"
-	unlock_cache
+	local tests stamp
+	for tests in model unit; do
+		stamp=$CACHE/cargo/fetched-$(sha256sum <"$TOP/tests/$tests/Cargo.lock" | cut -c1-12)
+		[ ! -e "$stamp" ] || continue
+		lock_cache
+		mkdir -p "$CACHE/cargo"
+		step "$CACHE/log/crates-$tests.log" "fetch the crates of tests/$tests" \
+			env CARGO_HOME="$CACHE/cargo" cargo fetch --locked --manifest-path "$TOP/tests/$tests/Cargo.toml"
+		touch "$stamp"
+		unlock_cache
+	done
 }

@@ -7,7 +7,7 @@
 
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
-for part in lib pins kernel build guest boot test lint; do
+for part in lib pins kernel build guest boot unit test lint; do
 	# shellcheck source=/dev/null
 	. "$here/$part.sh"
 done
@@ -43,6 +43,10 @@ run | shell)
 	;;
 test)
 	test_guests "$(architectures x86_64 arm64)"
+	;;
+unit)
+	use_kernel x86_64
+	unit_all
 	;;
 lint)
 	use_kernel x86_64

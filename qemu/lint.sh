@@ -13,6 +13,10 @@ lint_all() {
 		cargo fmt --manifest-path "$TOP/tests/model/Cargo.toml" --check
 	step "$OUT/log/model-clippy.log" "clippy on the model test, warnings are errors" \
 		model_cargo clippy --all-targets -- -D warnings
+	step "$OUT/log/unit-fmt.log" "rustfmt on the unit tests" \
+		cargo fmt --all --manifest-path "$TOP/tests/unit/Cargo.toml" --check
+	step "$OUT/log/unit-clippy.log" "clippy on the unit tests, warnings are errors" \
+		unit_cargo clippy --workspace --all-targets -- -D warnings
 	step "$OUT/log/checkpatch.log" "checkpatch on C" check_c
 	step "$OUT/log/shellcheck.log" "shellcheck on scripts" check_scripts
 	say "lint: nothing to complain of"
@@ -27,11 +31,21 @@ check_clippy() {
 # What is left out: rules for patches (these are files), and rules that send a program of user space to
 # types, macros and functions that only the kernel has.
 check_c() {
+	local ignored=FILE_PATH_CHANGES,SPDX_LICENSE_TAG,MACRO_ARG_REUSE
+	ignored+=,PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,CAMELCASE
+	# Tracepoints are written in a way of their own.
+	checkpatch "$ignored" ! -name trace.h || return
+	checkpatch "$ignored,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT" -name trace.h
+}
+
+# checkpatch IGNORED FIND-ARGUMENTS...: on the files of C that find finds with these.
+checkpatch() {
+	local ignored=$1
+	shift
 	# checkpatch leaves a cache of its own where it runs.
-	(cd "$OUT" && find "$TOP"/include "$TOP"/tests "$TOP"/samples \( -name '*.c' -o -name '*.h' \) -not -path '*/target/*' -print0 | sort -z |
-		xargs -0 perl "$KSRC/scripts/checkpatch.pl" --no-tree --no-summary --strict --terse \
-			--ignore FILE_PATH_CHANGES,SPDX_LICENSE_TAG,MACRO_ARG_REUSE \
-			--ignore PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,CAMELCASE -f)
+	(cd "$OUT" && find "$TOP"/include "$TOP"/helpers "$TOP"/tests "$TOP"/samples \( -name '*.c' -o -name '*.h' \) \
+		-not -path '*/target/*' "$@" -print0 | sort -z |
+		xargs -0 perl "$KSRC/scripts/checkpatch.pl" --no-tree --no-summary --strict --terse --ignore "$ignored" -f)
 }
 
 check_scripts() {
@@ -52,11 +66,11 @@ make_doc() {
 run_rustdoc() {
 	local command word flags=() skip=
 	# The compiler's command line, as Kbuild keeps it: variables in front, other commands behind.
-	command=$(sed -n 's/^savedcmd_ashmem\.o := //p' "$OUT/module/.ashmem.o.cmd")
+	command=$(sed -n 's/^savedcmd_ashmem_main\.o := //p' "$OUT/module/.ashmem_main.o.cmd")
 	command=${command#* rustc }
 	command=${command%%;*}
 	[ -n "$command" ] || {
-		echo "Kbuild keeps no command line for ashmem.o"
+		echo "Kbuild keeps no command line for ashmem_main.o"
 		return 1
 	}
 	# As the shell splits it: there are quotes in it.

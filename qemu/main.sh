@@ -26,6 +26,10 @@ case ${ACCEL:-} in
 '' | tcg | kvm) ;;
 *) die "ACCEL=$ACCEL is unknown: there are tcg and kvm" ;;
 esac
+case ${MUTANTS:-} in
+'' | 1) ;;
+*) die "MUTANTS=$MUTANTS is unknown: there is 1" ;;
+esac
 case ${KERNEL:-}${TESTS:-} in
 *[!A-Za-z0-9_,.+-]*) die "KERNEL= and TESTS= take letters, digits and _ , . + - only" ;;
 esac

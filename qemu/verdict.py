@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Judges test runs: the results of the suites, the kernel's messages, and how the guest ended.
 
-usage: verdict.py --kernel-source DIR [NAME KTAP-LOG CONSOLE-LOG QEMU-STATUS]...
+usage: verdict.py --kernel-source DIR [--host NAME KTAP-LOG STATUS]... [NAME KTAP-LOG CONSOLE-LOG QEMU-STATUS]...
 
 The results are parsed by the kernel's own KTAP parser. What it takes for granted is checked here: that
 the document was complete, that a suite's own verdict is not better or worse than those of its tests,
@@ -24,8 +24,13 @@ SPLATS = re.compile(
     r"INFO: task .* blocked|rcu: INFO: .*stall|soft lockup|hard LOCKUP|watchdog: BUG|"
     r"general protection fault|unable to handle|Unable to handle|Internal error|stack-protector|"
     r"refcount_t: |list_(add|del) corruption|Bad page|bad page state|Objects remaining|"
-    r"Call trace:|Call Trace:|rust_kernel: panicked|panicked at|Out of memory: Killed"
+    r"Call trace:|Call Trace:|rust_kernel: panicked|panicked at|[Oo]ut of memory: Killed"
 )
+
+# What a test announces that wants the OOM killer at work, and how its reports begin and end.
+ANNOUNCED = re.compile(r"ashmem-test: expect the oom-killer to kill (\S+)")
+OOM_BEGIN = re.compile(r"invoked oom-killer: ")
+OOM_END = re.compile(r"[Oo]ut of memory: Killed process \d+ \(([^)]*)\)")
 
 # The last line of a complete results log, from tests/guest/run-tests.
 END = "# guest: every program has run"
@@ -91,9 +96,30 @@ def judge_results(parser, printer, text, verdict):
             verdict.fail(f"{name}: " + " | ".join(line.strip() for line in leaf.log[-4:]))
 
 
+def without_announced_kills(lines):
+    """The lines, but for reports of the OOM killer that a test has announced, of whom it has announced."""
+    kept = []
+    victim = None
+    begin = None
+    for line in lines:
+        if announced := ANNOUNCED.search(line):
+            victim = announced[1]
+        if victim and OOM_BEGIN.search(line):
+            begin = len(kept)
+        kept.append(line)
+        end = OOM_END.search(line)
+        if end and begin is not None and end[1] == victim:
+            # A report has no other report in it.
+            report = kept[begin:-1]
+            if not any(SPLATS.search(line) and "Call " not in line for line in report):
+                del kept[begin:]
+            begin = None
+    return kept
+
+
 def judge_console(text, verdict):
     """The messages of the kernel."""
-    lines = text.splitlines()
+    lines = without_announced_kills(text.splitlines())
     at = 0
     while at < len(lines):
         if SPLATS.search(lines[at]):
@@ -117,6 +143,19 @@ def judge(parser, printer, ktap, console, status):
     return verdict
 
 
+def judge_host(parser, printer, ktap, status):
+    """The verdict on a program that ran without a guest, as if it were the only suite of one."""
+    verdict = Verdict()
+    if not ktap.startswith("KTAP version 1\n"):
+        verdict.fail("there are no results")
+    result = "ok" if status.strip() == "0" else "not ok"
+    nested = "".join(f"    {line}\n" for line in ktap.splitlines())
+    judge_results(parser, printer, f"KTAP version 1\n1..1\n{nested}{result} 1 program\n{END}\n", verdict)
+    if status.strip() != "0" and not verdict.failed:
+        verdict.fail(f"it ended with status {status.strip() or 'unknown'} (124: its time was up)")
+    return verdict
+
+
 def load_parser(kernel_source):
     """The kernel's KTAP parser, and a printer for it that prints nothing."""
     sys.dont_write_bytecode = True
@@ -137,23 +176,26 @@ def read(path):
 
 
 def main():
-    """Judges each guest, prints the totals, and fails if anything has failed."""
+    """Judges each run, prints the totals, and fails if anything has failed."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--kernel-source", required=True)
-    arguments.add_argument("logs", nargs="+")
+    arguments.add_argument("--host", nargs=3, action="append", default=[])
+    arguments.add_argument("logs", nargs="*")
     options = arguments.parse_args()
     parser, printer = load_parser(options.kernel_source)
 
     total = Verdict()
-    for name, *paths in zip(*[iter(options.logs)] * 4):
-        verdict = judge(parser, printer, *(read(path) for path in paths))
+    runs = [(judge_host, *run) for run in options.host]
+    runs += [(judge, *run) for run in zip(*[iter(options.logs)] * 4)]
+    for how, name, *paths in runs:
+        verdict = how(parser, printer, *(read(path) for path in paths))
         print(f"\n{name}: {verdict.passed} passed, {verdict.failed} failed, {verdict.skipped} skipped")
         for skip in verdict.skips:
             print(f"  skipped: {skip}")
         for complaint in verdict.complaints:
             print(f"  FAILED: {complaint}")
         if verdict.failed:
-            print(f"  the logs: {paths[0]} and {paths[1]}")
+            print("  the logs: " + " and ".join(paths[:-1]))
         total.passed += verdict.passed
         total.failed += verdict.failed
         total.skipped += verdict.skipped

@@ -34,6 +34,13 @@ guest: done
 [    9.000000] reboot: Power down
 """
 
+GOOD_HOST = """KTAP version 1
+1..2
+# what it has done
+ok 1 a
+ok 2 b
+"""
+
 SPLATS = [
     "WARNING: CPU: 0 PID: 1 at mm/shmem.c:1 shmem_evict_inode+0x1/0x2",
     "WARNING: possible circular locking dependency detected",
@@ -51,6 +58,21 @@ SPLATS = [
     "UBSAN: array-index-out-of-bounds in x.c:1:2",
     "refcount_t: underflow; use-after-free.",
 ]
+
+# What the OOM killer prints about a process that it kills, and what a test says that wants it to.
+OOM = """[    3.000000] fill invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE), order=0, oom_score_adj=0
+[    3.000001] Call Trace:
+[    3.000002]  dump_stack_lvl+0x5d/0x80
+[    3.000003] Mem-Info:
+[    3.000004] {what}: Killed process 77 ({victim}) total-vm:1kB, anon-rss:1kB
+"""
+ANNOUNCED = "[    2.900000] ashmem-test: expect the oom-killer to kill {}\n"
+
+
+def killed(announced="hog", victim="hog", what="Out of memory", within=""):
+    """A log with a kill in it, and perhaps something else in the middle of the report."""
+    report = OOM.format(what=what, victim=victim).replace("[    3.000003]", within + "[    3.000003]")
+    return GOOD_CONSOLE + (ANNOUNCED.format(announced) if announced else "") + report
 
 
 def main():
@@ -86,8 +108,35 @@ def main():
     expect("a QEMU that died", True, counts(status="139\n"))
     expect("a QEMU without a status", True, counts(status=""))
     expect("a guest that rebooted", True, counts(console=GOOD_CONSOLE.replace("guest: done\n", "")))
+    for what in ("Out of memory", "Memory cgroup out of memory"):
+        expect(f"{what}, announced", False, counts(console=killed(what=what)))
+        expect(f"{what}, not announced", True, counts(console=killed(announced=None, what=what)))
+        expect(f"{what}, announced for later", True, counts(console=killed(announced="nobody", what=what)))
+        expect(f"{what}, another victim", True, counts(console=killed(victim="init", what=what)))
+        expect(f"{what}, twice, announced once", True, counts(console=killed() + killed("nobody")))
+    expect("a report within a report", True, counts(console=killed(within="[    3.1] WARNING: at x.c:1\n")))
+    expect("a report after an announced kill", True, counts(console=killed() + "[    4.0] BUG: x\n"))
     for splat in SPLATS:
         expect(splat, True, counts(console=GOOD_CONSOLE + f"[   10.000000] {splat}\n"))
+
+    def host(ktap=GOOD_HOST, status="0\n"):
+        judged = verdict.judge_host(parser, printer, ktap, status)
+        return judged.passed, judged.failed, judged.skipped
+
+    expect("a clean run without a guest", False, host())
+    if host() != (2, 0, 0):
+        wrong.append(f"a clean run without a guest counts {host()}")
+    expect("a failing test without a guest", True, host(GOOD_HOST.replace("ok 1", "not ok 1"), "1\n"))
+    expect("a failing test, but not a failing status", True, host(GOOD_HOST.replace("ok 2", "not ok 2")))
+    expect("a test too many without a guest", True, host(GOOD_HOST + "ok 3 c\n"))
+    expect("no plan", True, host(GOOD_HOST.replace("1..2\n", "")))
+    expect("no test", True, host(GOOD_HOST.replace("1..2\n# what it has done\nok 1 a\nok 2 b", "1..0")))
+    expect("no KTAP", True, host("all is well\n"))
+    for cut in range(GOOD_HOST.count("\n")):
+        lines = GOOD_HOST.splitlines(True)[:cut]
+        expect(f"a run without a guest that ends after line {cut}", True, host("".join(lines)))
+    for status in ("1\n", "124\n", "139\n", ""):
+        expect(f"a run without a guest with status {status.strip() or 'unknown'}", True, host(status=status))
 
     for what in wrong:
         print(f"WRONG: {what}")

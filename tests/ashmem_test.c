@@ -102,6 +102,65 @@ long get_file_id(int fd, void *id)
 	return ash_ioctl(fd, ASHMEM_GET_FILE_ID, (unsigned long)id);
 }
 
+static long pin_ioctl(int fd, unsigned int cmd, size_t offset, size_t len)
+{
+	struct ashmem_pin range = { .offset = offset, .len = len };
+
+	return ash_ioctl(fd, cmd, (unsigned long)&range);
+}
+
+long pin(int fd, size_t offset, size_t len)
+{
+	return pin_ioctl(fd, ASHMEM_PIN, offset, len);
+}
+
+long unpin(int fd, size_t offset, size_t len)
+{
+	return pin_ioctl(fd, ASHMEM_UNPIN, offset, len);
+}
+
+long pin_status(int fd, size_t offset, size_t len)
+{
+	return pin_ioctl(fd, ASHMEM_GET_PIN_STATUS, offset, len);
+}
+
+/* Which region it is asked of makes no difference: here one of its own. */
+long purge_all(void)
+{
+	int fd = region_open();
+	long ret = fd < 0 ? fd : ash_ioctl(fd, ASHMEM_PURGE_ALL_CACHES, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+long unpinned_pages(int fd)
+{
+	char text[32];
+
+	if (!fdinfo_line(fd, "unpinned:\t", text, sizeof(text)))
+		return -1;
+	return atol(text);
+}
+
+long write_text(const char *path, const char *text)
+{
+	int fd = result(open(path, O_WRONLY | O_CLOEXEC));
+	long ret;
+
+	if (fd < 0)
+		return fd;
+	ret = result(write(fd, text, strlen(text)));
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
+long drop_slab(void)
+{
+	return write_text("/proc/sys/vm/drop_caches", "2");
+}
+
 unsigned long file_id(int fd)
 {
 	unsigned long id = 0;

@@ -47,6 +47,21 @@ long set_mask(int fd, unsigned long mask);
 long get_mask(int fd);
 long get_file_id(int fd, void *id);
 
+/* Pinning; offset and length in bytes. */
+long pin(int fd, size_t offset, size_t len);
+long unpin(int fd, size_t offset, size_t len);
+long pin_status(int fd, size_t offset, size_t len);
+long purge_all(void);
+
+/* The unpinned pages of a region, from fdinfo. */
+long unpinned_pages(int fd);
+
+/* Have memory reclaim purge what it finds, through drop_caches: 0 or -errno. */
+long drop_slab(void);
+
+/* Write a text to a file, in one piece: 0 or -errno. */
+long write_text(const char *path, const char *text);
+
 /* The inode number of the region's memory; 0 when there is none. */
 unsigned long file_id(int fd);
 

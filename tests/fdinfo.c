@@ -53,6 +53,23 @@ TEST_F(fdinfo, fresh)
 	EXPECT_NULL(line(self->fd, "name:"));
 }
 
+TEST_F(fdinfo, unpinned_pages)
+{
+	size_t page = page_size();
+
+	ASSERT_EQ(0, set_size(self->fd, 4 * page + 1));
+	ASSERT_EQ(0, try_map(self->fd, 1, PROT_READ, MAP_SHARED));
+	EXPECT_STREQ("0", line(self->fd, "unpinned:\t") ?: "(none)");
+	ASSERT_EQ(0, unpin(self->fd, page, 0));
+	EXPECT_STREQ("4", line(self->fd, "unpinned:\t") ?: "(none)");
+	/* Purged or not. */
+	ASSERT_LE(0, purge_all());
+	EXPECT_STREQ("4", line(self->fd, "unpinned:\t") ?: "(none)");
+	ASSERT_LE(0, pin(self->fd, 2 * page, page));
+	EXPECT_STREQ("3", line(self->fd, "unpinned:\t") ?: "(none)");
+	EXPECT_EQ(1, count(self->fd, "unpinned:"));
+}
+
 TEST_F(fdinfo, size_as_set)
 {
 	ASSERT_EQ(0, set_size(self->fd, 12345));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Regions are charged to the memory cgroup of who opens them.
+ * Regions and their unpinned ranges are charged to the memory cgroup of who
+ * opens them.
  *
  * That a full cgroup makes open fail is not tested: the kernel then kills a
  * process of the cgroup instead, with a report in the log.
@@ -20,15 +21,6 @@
 /* What the kernel may hold back or count late, in bytes. */
 #define SLACK		(128L << 10)
 
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) > 0;
-
-	close(fd);
-	return ok;
-}
-
 /*
  * Bytes of kernel objects that are charged to the cgroup. The kernel brings small
  * changes (of fewer than 64 pages for each CPU, whatever their size) into that
@@ -45,13 +37,13 @@ static long charged(const char *cgroup)
 	return atol(text);
 }
 
-/* The size of one area, in the third column of slabinfo. */
-static long area_size(void)
+/* The size of an object of a cache, in the third column of slabinfo. */
+static long object_size(const char *cache)
 {
 	char text[256];
 	long size;
 
-	if (!file_line("/proc/slabinfo", CACHE, text, sizeof(text)) ||
+	if (!file_line("/proc/slabinfo", cache, text, sizeof(text)) ||
 	    sscanf(text, "%*d %*d %ld", &size) != 1)
 		return -1;
 	return size;
@@ -74,7 +66,7 @@ FIXTURE_SETUP(memcg)
 {
 	ASSERT_EQ(0, map(-1, page_size(), PROT_RW, MAP_SHARED | MAP_ANONYMOUS,
 			 (char **)&self->seen));
-	if (!write_file(CGROUPS "/cgroup.subtree_control", "+memory"))
+	if (write_text(CGROUPS "/cgroup.subtree_control", "+memory"))
 		SKIP(return, "no memory controller of cgroup2 in " CGROUPS);
 	snprintf(self->seen->cgroup, sizeof(self->seen->cgroup),
 		 CGROUPS "/ashmem-%d", getpid());
@@ -127,7 +119,7 @@ static long open_in_cgroup(void *arg)
 	long base, ret;
 
 	snprintf(path, sizeof(path), "%s/cgroup.procs", seen->cgroup);
-	if (setrlimit(RLIMIT_NOFILE, &limit) || !write_file(path, "0"))
+	if (setrlimit(RLIMIT_NOFILE, &limit) || write_text(path, "0"))
 		return -errno;
 
 	/* The descriptor table grows once, and stays. */
@@ -156,7 +148,7 @@ static long open_in_cgroup(void *arg)
 
 TEST_F(memcg, area_and_name_are_charged)
 {
-	long size = area_size(), area;
+	long size = object_size(CACHE), area;
 
 	ASSERT_LT(0, size);
 	ASSERT_EQ(0, in_child(open_in_cgroup, self->seen));
@@ -168,6 +160,77 @@ TEST_F(memcg, area_and_name_are_charged)
 	EXPECT_LT(255L * REGIONS - SLACK,
 		  self->seen->names - self->seen->regions);
 	EXPECT_GT(SLACK, self->seen->after);
+}
+
+#define RANGES		10000
+/* A tree node and an entry of the list that reclaim walks. */
+#define RANGE_SIZE	96
+/* What the kernel adds for each object that is charged: a pointer. */
+#define CHARGED		8
+
+/* What it costs to unpin, in bytes. */
+struct costs {
+	char opener[64];
+	char pinner[64];
+	long of_opener;
+	long of_pinner;
+	long left;
+};
+
+static long join(const char *cgroup)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	return write_text(path, "0");
+}
+
+/* Opens a region in one cgroup, and unpins every second page in the other. */
+static long unpin_elsewhere(void *arg)
+{
+	struct costs *costs = arg;
+	long opener, pinner, ret;
+	int fd;
+
+	ret = join(costs->opener);
+	fd = region("ranges", 2 * RANGES * page_size());
+	ret = ret ?: try_map(fd, 1, PROT_RW, MAP_SHARED);
+	ret = ret ?: join(costs->pinner);
+	/* The first one brings what is there once for all. */
+	ret = ret ?: unpin(fd, page_size(), page_size());
+	opener = charged(costs->opener);
+	pinner = charged(costs->pinner);
+	for (size_t i = 1; !ret && i <= RANGES; i++)
+		ret = unpin(fd, (2 * i - 1) * page_size(), page_size());
+	costs->of_opener = charged(costs->opener) - opener;
+	costs->of_pinner = charged(costs->pinner) - pinner;
+	if (ret || pin(fd, 0, 0))
+		return ret ?: -EINVAL;
+	costs->left = charged_at_last(costs->opener, opener + SLACK) - opener;
+	return 0;
+}
+
+TEST_F(memcg, ranges_are_charged_to_the_opener)
+{
+	struct costs *costs;
+	long entry = object_size("ashmem_range_cache ");
+
+	ASSERT_EQ(0, map(-1, sizeof(*costs), PROT_RW, MAP_SHARED |
+			 MAP_ANONYMOUS, (char **)&costs));
+	memcpy(costs->opener, self->seen->cgroup, sizeof(costs->opener));
+	snprintf(costs->pinner, sizeof(costs->pinner), CGROUPS "/pinner-%d",
+		 getpid());
+	ASSERT_EQ(0, mkdir(costs->pinner, 0755));
+	ASSERT_EQ(0, in_child(unpin_elsewhere, costs));
+	printf("# %d ranges: %ld bytes of the opener's, %ld of the pinner's; pinned: %ld\n",
+	       RANGES, costs->of_opener, costs->of_pinner, costs->left);
+	EXPECT_EQ(32, entry);
+	EXPECT_LT((long)RANGES * RANGE_SIZE - SLACK, costs->of_opener);
+	EXPECT_GT((long)RANGES * (RANGE_SIZE + 2 * CHARGED) + SLACK,
+		  costs->of_opener);
+	EXPECT_GT(SLACK, costs->of_pinner);
+	EXPECT_GT(SLACK, costs->left);
+	EXPECT_EQ(0, rmdir(costs->pinner));
 }
 
 TEST_HARNESS_MAIN

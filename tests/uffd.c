@@ -20,7 +20,10 @@
 #include "ashmem_test.h"
 #include "kselftest_harness.h"
 
-enum operation { OP_SET_NAME, OP_GET_NAME, OP_GET_FILE_ID, OP_READ, OP_PREAD };
+enum operation {
+	OP_SET_NAME, OP_GET_NAME, OP_GET_FILE_ID, OP_READ, OP_PREAD,
+	OP_PIN, OP_UNPIN, OP_PIN_STATUS,
+};
 
 /* What the thread does whose copy is held up. */
 struct job {
@@ -83,6 +86,22 @@ FIXTURE_VARIANT_ADD(uffd, pread_into_itself) {
 	.op = OP_PREAD, .mapped = true, .own = true
 };
 
+FIXTURE_VARIANT_ADD(uffd, pin) { .op = OP_PIN, .mapped = true };
+FIXTURE_VARIANT_ADD(uffd, unpin) { .op = OP_UNPIN, .mapped = true };
+FIXTURE_VARIANT_ADD(uffd, pin_status) { .op = OP_PIN_STATUS, .mapped = true };
+FIXTURE_VARIANT_ADD(uffd, unpin_before_mmap) { .op = OP_UNPIN };
+FIXTURE_VARIANT_ADD(uffd, pin_from_itself) {
+	.op = OP_PIN, .mapped = true, .own = true
+};
+
+FIXTURE_VARIANT_ADD(uffd, unpin_from_itself) {
+	.op = OP_UNPIN, .mapped = true, .own = true
+};
+
+FIXTURE_VARIANT_ADD(uffd, pin_status_from_itself) {
+	.op = OP_PIN_STATUS, .mapped = true, .own = true
+};
+
 FIXTURE_SETUP(uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -135,6 +154,18 @@ static void *operate(void *arg)
 	case OP_PREAD:
 		job->ret = result(pread(job->fd, job->missing, 64, 100));
 		break;
+	case OP_PIN:
+		job->ret = ash_ioctl(job->fd, ASHMEM_PIN,
+				     (unsigned long)job->missing);
+		break;
+	case OP_UNPIN:
+		job->ret = ash_ioctl(job->fd, ASHMEM_UNPIN,
+				     (unsigned long)job->missing);
+		break;
+	case OP_PIN_STATUS:
+		job->ret = ash_ioctl(job->fd, ASHMEM_GET_PIN_STATUS,
+				     (unsigned long)job->missing);
+		break;
 	}
 	job->done = true;
 	return NULL;
@@ -178,7 +209,9 @@ TEST_F_TIMEOUT(uffd, region_stays_usable, 8)
 	pthread_t thread;
 	char *p;
 
-	memcpy(fill_page, "after", sizeof("after"));
+	/* For those that read a range, all of the region. */
+	if (variant->op < OP_PIN)
+		memcpy(fill_page, "after", sizeof("after"));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, operate, &job));
 	faulted = wait_for_fault(self->uffd, &job);
 	/* A frozen name need not be read before it is refused. */
@@ -201,6 +234,11 @@ TEST_F_TIMEOUT(uffd, region_stays_usable, 8)
 	EXPECT_EQ('p', info[0]);
 	EXPECT_NE(0, file_id(self->fd));
 	EXPECT_TRUE(fdinfo_line(self->fd, "name:\t", info, sizeof(info)));
+	EXPECT_EQ(0, unpin(self->fd, 0, self->page));
+	EXPECT_EQ(ASHMEM_IS_UNPINNED, pin_status(self->fd, 0, 0));
+	EXPECT_LE(1, purge_all());
+	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, 0, 0));
+	EXPECT_EQ(0, drop_slab());
 
 	if (faulted) {
 		EXPECT_FALSE(job.done);
@@ -223,6 +261,16 @@ TEST_F_TIMEOUT(uffd, region_stays_usable, 8)
 	case OP_READ:
 	case OP_PREAD:
 		EXPECT_EQ(64, job.ret);
+		break;
+	case OP_PIN:
+		EXPECT_EQ(ASHMEM_NOT_PURGED, job.ret);
+		break;
+	case OP_UNPIN:
+		EXPECT_EQ(0, job.ret);
+		EXPECT_EQ(2, unpinned_pages(self->fd));
+		break;
+	case OP_PIN_STATUS:
+		EXPECT_EQ(ASHMEM_IS_PINNED, job.ret);
 		break;
 	}
 	EXPECT_EQ(0, get_name(self->fd, name));

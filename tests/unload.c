@@ -28,7 +28,9 @@
 /* delete_module() says EWOULDBLOCK for a module in use: rmmod's EBUSY. */
 #define IN_USE		(-EWOULDBLOCK)
 
-static long load(void)
+#define SHRINKER	"/sys/module/ashmem/parameters/shrinker"
+
+static long load_with(const char *parameters)
 {
 	const char *path = getenv("ASHMEM_KO");
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -36,9 +38,14 @@ static long load(void)
 
 	if (fd < 0)
 		return -errno;
-	ret = result(syscall(SYS_finit_module, fd, "", 0));
+	ret = result(syscall(SYS_finit_module, fd, parameters, 0));
 	close(fd);
 	return ret;
+}
+
+static long load(void)
+{
+	return load_with("");
 }
 
 static long unload(void)
@@ -144,6 +151,34 @@ TEST_F(unload, unused)
 	EXPECT_EQ(-ENOENT, region_open());
 	ASSERT_EQ(0, load());
 	EXPECT_LE(0, region("again", 1));
+}
+
+/* The parameter counts from the start on, and a wrong one prevents it. */
+TEST_F(unload, shrinker_off_at_load)
+{
+	int fd;
+	char *p;
+
+	ASSERT_EQ(0, unload());
+	EXPECT_EQ(-EINVAL, load_with("shrinker=perhaps"));
+	/* The kernel's log tells of it. */
+	lseek(self->log, 0, SEEK_END);
+	ASSERT_EQ(0, load_with("shrinker=0"));
+	fd = region("kept", self->len);
+	ASSERT_EQ(0, map(fd, self->len, PROT_RW, MAP_SHARED, &p));
+	fill(p, self->len, 1);
+	ASSERT_EQ(0, unpin(fd, 0, 0));
+	drop_slab();
+	EXPECT_TRUE(is_filled(p, self->len, 1));
+	EXPECT_EQ(ASHMEM_NOT_PURGED, pin(fd, 0, 0));
+	ASSERT_EQ(0, unpin(fd, 0, 0));
+	ASSERT_EQ(0, write_text(SHRINKER, "Y"));
+	drop_slab();
+	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(fd, 0, 0));
+	munmap(p, self->len);
+	close(fd);
+	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, load());
 }
 
 TEST_F(unload, open_file)
@@ -321,6 +356,10 @@ static long use_once(void)
 		return -EIO;
 	munmap(p, len);
 	ret = try_map(fd, len, PROT_RW, MAP_PRIVATE);
+	ret = ret ?: unpin(fd, 0, page_size());
+	ret = ret ?: purge_all() == 1 ? 0 : -EIO;
+	ret = ret ?: unpin(fd, page_size(), page_size());
+	/* The ranges are left to close(). */
 	close(fd);
 	return ret;
 }

@@ -108,10 +108,13 @@ struct ashmem_pin {
 /**
  * ASHMEM_PIN - protect a range from being purged
  *
- * The argument points to a struct ashmem_pin. All pages start pinned.
+ * The argument points to a struct ashmem_pin. All pages start pinned. When this
+ * has returned, what is written to the pages stays.
  *
- * Returns ASHMEM_NOT_PURGED or ASHMEM_WAS_PURGED. Errors: EFAULT for a bad
- * pointer, EINVAL for a bad range or before the first mmap(), ENOMEM.
+ * Returns ASHMEM_WAS_PURGED if pages that were unpinned together with any of
+ * these have lost their content, and read as zero; else ASHMEM_NOT_PURGED.
+ * Errors: EFAULT for a bad pointer, EINVAL for a bad range (not whole pages, or
+ * not within the region) or before the first mmap(), ENOMEM.
  */
 #define ASHMEM_PIN		_IOW(__ASHMEMIOC, 7, struct ashmem_pin)
 
@@ -119,7 +122,10 @@ struct ashmem_pin {
  * ASHMEM_UNPIN - allow the kernel to purge a range
  *
  * The argument points to a struct ashmem_pin. Under memory pressure the pages
- * of an unpinned range may become zero.
+ * of an unpinned range may become zero, those that were unpinned first at first.
+ * With what it overlaps, the range becomes one. Where all of its pages are
+ * unpinned already, nothing changes. Private mappings are not purged. When the
+ * last file descriptor of the region is closed, all is pinned.
  *
  * Errors: as ASHMEM_PIN.
  */
@@ -140,8 +146,9 @@ struct ashmem_pin {
 /**
  * ASHMEM_PURGE_ALL_CACHES - purge everything that is unpinned now
  *
- * Returns the number of pages that were waiting to be purged. Errors: EPERM
- * without CAP_SYS_ADMIN.
+ * All regions are meant, whichever it is asked of. Returns the number of pages
+ * that were unpinned and not purged yet when it began, INT_MAX at the most.
+ * Errors: EPERM without CAP_SYS_ADMIN, EINTR.
  */
 #define ASHMEM_PURGE_ALL_CACHES	_IO(__ASHMEMIOC, 10)
 

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Inline functions on memory cgroups, for Rust. */
+
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+
+#include "memcg.h"
+
+/* The memory cgroup of the calling process, with a reference; NULL if there are none. */
+struct mem_cgroup *ashmem_get_memcg(void)
+{
+	return get_mem_cgroup_from_mm(current->mm);
+}
+
+void ashmem_put_memcg(struct mem_cgroup *memcg)
+{
+	mem_cgroup_put(memcg);
+}
+
+/* From here on the caller's allocations are charged to @memcg; returns what to set back. */
+struct mem_cgroup *ashmem_set_active_memcg(struct mem_cgroup *memcg)
+{
+	return set_active_memcg(memcg);
+}

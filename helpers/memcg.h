@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ASHMEM_HELPERS_MEMCG_H
+#define ASHMEM_HELPERS_MEMCG_H
+
+struct mem_cgroup;
+
+struct mem_cgroup *ashmem_get_memcg(void);
+void ashmem_put_memcg(struct mem_cgroup *memcg);
+struct mem_cgroup *ashmem_set_active_memcg(struct mem_cgroup *memcg);
+
+#endif /* ASHMEM_HELPERS_MEMCG_H */

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Gives unpinned pages back when memory is short, those that were unpinned first at first.
+//!
+//! The shrinker is aware of memory cgroups and NUMA nodes: reclaim asks for the pages of one group on
+//! one node, and the lists of [`lru`](super::lru) are kept that way.
+//!
+//! C header: `include/linux/shrinker.h`
+
+use core::ptr::NonNull;
+
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
+};
+
+use super::{
+    lru,
+    region::PIECE, //
+};
+use crate::helpers::{
+    param,
+    trace, //
+};
+
+/// `SHRINKER_NUMA_AWARE` of `include/linux/shrinker.h`.
+const NUMA_AWARE: c_uint = 1 << 2;
+/// `SHRINKER_MEMCG_AWARE` of `include/linux/shrinker.h`.
+const MEMCG_AWARE: c_uint = 1 << 3;
+/// `SHRINK_STOP`: nothing can be given back now.
+const STOP: c_ulong = c_ulong::MAX;
+/// `SHRINK_EMPTY`: there is nothing to give back.
+const EMPTY: c_ulong = c_ulong::MAX - 1;
+
+/// `__GFP_FS`: reclaim may call into filesystems.
+const GFP_FS: bindings::gfp_t = 1 << bindings::___GFP_FS_BIT;
+
+/// How often a range that was found may be gone when it is to be purged, in one scan.
+const MAX_MISSES: usize = 16;
+
+/// How many pages to purge in one scan, and how many are enough for one reclaim. The kernel does not
+/// count what shrinkers free when a memory cgroup reclaims for its limit: it would go on, and take all
+/// that is unpinned for a page.
+const BATCH: usize = 256;
+
+/// How many scans were let through since the module was loaded.
+pub(crate) static SCANS: Atomic<u64> = Atomic::new(0);
+
+/// A shrinker that is allocated and perhaps registered.
+///
+/// # Invariants
+///
+/// The pointer is to a shrinker that was allocated and has not been freed.
+pub(crate) struct Shrinker(NonNull<bindings::shrinker>);
+
+// SAFETY: A shrinker may be registered and freed on different threads.
+unsafe impl Send for Shrinker {}
+// SAFETY: Nothing can be done with a shared reference that is not synchronised by itself.
+unsafe impl Sync for Shrinker {}
+
+impl Shrinker {
+    /// Allocates the shrinker: `shrinker_alloc()`. The error is `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: The name is a format without arguments.
+        let shrinker =
+            unsafe { bindings::shrinker_alloc(NUMA_AWARE | MEMCG_AWARE, c"ashmem".as_char_ptr()) };
+        let shrinker = NonNull::new(shrinker).ok_or(ENOMEM)?;
+
+        // SAFETY: The shrinker is not registered yet: nobody else looks at it.
+        unsafe {
+            let shrinker = shrinker.as_ptr();
+            (*shrinker).count_objects = Some(count_objects);
+            (*shrinker).scan_objects = Some(scan_objects);
+            // Unpinned pages need no I/O to be given back, and their owner has said that they may be.
+            (*shrinker).seeks = 1;
+            (*shrinker).batch = BATCH as c_long;
+        }
+        // INVARIANT: Just allocated.
+        Ok(Self(shrinker))
+    }
+
+    /// The C structure.
+    pub(crate) fn as_ptr(&self) -> *mut bindings::shrinker {
+        self.0.as_ptr()
+    }
+
+    /// Lets reclaim call the shrinker: `shrinker_register()`.
+    pub(crate) fn register(&self) {
+        // SAFETY: By the invariant it is allocated; it is registered once, when the module loads.
+        unsafe { bindings::shrinker_register(self.as_ptr()) };
+    }
+}
+
+impl Drop for Shrinker {
+    fn drop(&mut self) {
+        // SAFETY: By the invariant it is ours. This waits for those that run it.
+        unsafe { bindings::shrinker_free(self.as_ptr()) };
+    }
+}
+
+/// What gives unpinned pages back, for as long as the module is loaded.
+///
+/// The shrinker is freed first, so that nobody walks the lists any more when they go.
+#[pin_data]
+pub(crate) struct Reclaim {
+    /// What reclaim calls.
+    shrinker: Shrinker,
+    /// What it walks.
+    #[pin]
+    order: lru::Order,
+}
+
+impl Reclaim {
+    /// Makes the lists and registers the shrinker. The error is `ENOMEM`.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(&this in Self {
+            shrinker: Shrinker::new()?,
+            // SAFETY: The field before this one is initialised.
+            order <- unsafe { lru::Order::new((*this.as_ptr()).shrinker.as_ptr()) },
+            _: {
+                // SAFETY: As above.
+                unsafe { (*this.as_ptr()).shrinker.register() }
+            },
+        })
+    }
+}
+
+/// How many pages could be given back, about: in constant time and without a lock.
+///
+/// # Safety
+///
+/// To be called by reclaim only.
+unsafe extern "C" fn count_objects(
+    _shrinker: *mut bindings::shrinker,
+    sc: *mut bindings::shrink_control,
+) -> c_ulong {
+    if !param::shrinker() {
+        return 0;
+    }
+
+    // SAFETY: Reclaim passes a valid structure, with a group that is alive or null.
+    match unsafe { lru::count((*sc).nid, (*sc).memcg) } {
+        0 => EMPTY,
+        // More than this would be taken for one of the special answers.
+        pages => (pages as c_ulong).min(EMPTY >> 1),
+    }
+}
+
+/// Purges ranges until as many pages as reclaim asks for are purged, or there is no range left.
+///
+/// # Safety
+///
+/// To be called by reclaim only.
+unsafe extern "C" fn scan_objects(
+    _shrinker: *mut bindings::shrinker,
+    sc: *mut bindings::shrink_control,
+) -> c_ulong {
+    // SAFETY: Reclaim passes a valid structure that only this thread uses.
+    let sc = unsafe { &mut *sc };
+    // Whoever may not enter a filesystem may hold a lock that punching a hole takes.
+    if sc.gfp_mask & GFP_FS == 0 || !param::shrinker() || reclaimed() >= BATCH {
+        return STOP;
+    }
+    SCANS.fetch_add(1, Relaxed);
+
+    let wanted = sc.nr_to_scan;
+    let mut purged = 0;
+    let mut freed = 0;
+    let mut misses = 0;
+    while purged < wanted && misses < MAX_MISSES {
+        // SAFETY: The group that reclaim passes is alive or null.
+        let Some((region, last)) = (unsafe { lru::oldest(sc.nid, sc.memcg) }) else {
+            break;
+        };
+        match region.purge(last) {
+            // A hole counts for no more than a piece, however long it is.
+            Some(piece) => {
+                purged += piece.pages.pages().min(PIECE);
+                freed += piece.freed;
+            }
+            None => misses += 1,
+        }
+    }
+
+    trace::shrink(sc.nid, wanted, purged, freed);
+    if purged == 0 {
+        return STOP;
+    }
+    sc.nr_scanned = purged as c_ulong;
+    account_reclaimed(freed);
+    freed as c_ulong
+}
+
+/// How many pages shrinkers have freed in the reclaim that this task is in, and that it has not taken
+/// notice of yet; 0 if it is in none.
+fn reclaimed() -> usize {
+    // SAFETY: The current task outlives this call, and only it uses its `reclaim_state`.
+    unsafe {
+        (*kernel::current!().as_ptr())
+            .reclaim_state
+            .as_ref()
+            .map_or(0, |state| state.reclaimed)
+    }
+}
+
+/// Tells the reclaim that this task is in that pages were given back: `mm_account_reclaimed_pages()`.
+fn account_reclaimed(pages: usize) {
+    // SAFETY: The current task outlives this call, and only it uses its `reclaim_state`.
+    unsafe {
+        let state = (*kernel::current!().as_ptr()).reclaim_state;
+        if let Some(state) = state.as_mut() {
+            state.reclaimed = state.reclaimed.saturating_add(pages as c_ulong);
+        }
+    }
+}

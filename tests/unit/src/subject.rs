@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The module's own code: the ranges of a region, with the order that they are in and the purges that
+//! are under way.
+
+use crate::{
+    model::{Look, Portrait},
+    op::{end_of_piece, pages, Begun, Op, Outcome},
+    order::{Order, Place},
+    pin::{PageRange, Punch, Retry, Spare, UnpinnedRanges},
+};
+
+/// A region.
+pub struct Subject {
+    /// What is tested.
+    ranges: UnpinnedRanges<Place>,
+    /// The order of its ranges.
+    order: Order,
+    /// The spare that it is given.
+    spare: Option<Spare<Place>>,
+    /// The purges under way.
+    punches: Vec<Punch>,
+    /// Spares that were left, to be given again: it saves time.
+    pool: Vec<Spare<Place>>,
+    /// How many boxes there were before.
+    boxes: isize,
+}
+
+impl Subject {
+    /// A region with every page pinned.
+    pub fn new() -> Self {
+        Self {
+            ranges: UnpinnedRanges::new(),
+            order: Order::default(),
+            spare: None,
+            punches: Vec::new(),
+            pool: Vec::new(),
+            boxes: kernel::alloc::live(),
+        }
+    }
+
+    /// Carries out an operation.
+    pub fn apply(&mut self, op: Op) -> Outcome {
+        match op {
+            Op::Spare(full) => {
+                self.pool.extend(self.spare.take());
+                if full {
+                    self.spare = self.pool.pop().or_else(|| Some(self.order.spare()));
+                }
+                Outcome::Done
+            }
+            Op::Pin(range) => match self.ranges.pin(range, &mut self.spare) {
+                Ok(purged) => Outcome::Pinned(purged),
+                Err(retry) => Outcome::Retry(retry),
+            },
+            Op::Unpin(range) => match self.ranges.unpin(range, &mut self.spare) {
+                Ok(()) => Outcome::Done,
+                Err(retry) => Outcome::Retry(retry),
+            },
+            Op::Status(range) => Outcome::AnyUnpinned(self.ranges.any_unpinned(range)),
+            Op::Punch { last, most } => {
+                self.begin(most, |ranges, piece| ranges.begin_punch(last, piece))
+            }
+            Op::PunchFrom { from, most } => {
+                self.begin(most, |ranges, piece| ranges.begin_punch_from(from, piece))
+            }
+            Op::EndPunch(number) => {
+                self.ranges.end_punch(self.punches.remove(number));
+                Outcome::Done
+            }
+        }
+    }
+
+    /// Begins a purge.
+    fn begin(
+        &mut self,
+        most: usize,
+        begin: impl FnOnce(
+            &mut UnpinnedRanges<Place>,
+            &mut dyn FnMut(PageRange) -> usize,
+        ) -> Option<Punch>,
+    ) -> Outcome {
+        let mut told = None;
+        let punch = begin(&mut self.ranges, &mut |rest| {
+            told = Some(rest);
+            end_of_piece(rest, most)
+        });
+
+        Outcome::Begun(punch.map(|punch| {
+            let begun = Begun {
+                rest: told.expect("a purge has begun without asking for its end"),
+                pages: punch.pages(),
+                is_first: punch.is_first(),
+            };
+            self.punches.push(punch);
+            begun
+        }))
+    }
+
+    /// The ranges.
+    pub fn ranges(&self) -> &UnpinnedRanges<Place> {
+        &self.ranges
+    }
+
+    /// The order of the ranges.
+    pub fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// Whether there is a spare.
+    pub fn has_spare(&self) -> bool {
+        self.spare.is_some()
+    }
+
+    /// How it looks; it is as new then. `expected` is how it should look.
+    ///
+    /// There is no other look at a range than by what becomes of it. So all purges are ended, and each
+    /// page is pinned, the first one first: a page is then the front of its range, or all that is left
+    /// of it, which leaves a spare.
+    pub fn portrait(&mut self, expected: &Portrait) -> Result<Portrait, String> {
+        let mut portrait = Portrait {
+            pages: vec![Look::default(); expected.pages.len()],
+            order: self.order.lasts(),
+        };
+        let mut ended = 0;
+
+        self.apply(Op::Spare(false));
+        while let Some(punch) = self.punches.pop() {
+            for (number, look) in portrait.pages.iter_mut().enumerate() {
+                if expected.pages[number].blocked > ended {
+                    let result = self.ranges.pin(pages(number, number), &mut self.spare);
+                    look.blocked += usize::from(result == Err(Retry::Punching));
+                }
+            }
+            self.ranges.end_punch(punch);
+            ended += 1;
+        }
+        for (number, look) in portrait.pages.iter_mut().enumerate() {
+            let before = (self.ranges.pages(), self.ranges.purgeable());
+            let result = self.ranges.pin(pages(number, number), &mut self.spare);
+
+            look.purged = result == Ok(true);
+            look.ends = self.spare.is_some();
+            self.pool.extend(self.spare.take());
+            look.unpinned = self.ranges.pages() != before.0;
+            look.left = self.ranges.purgeable() != before.1;
+            if result.is_err() {
+                return Err(format!("page {number}, the front of its range: {result:?}"));
+            }
+        }
+        self.check_empty()?;
+        Ok(portrait)
+    }
+
+    /// Nothing is left when each page has been pinned.
+    fn check_empty(&self) -> Result<(), String> {
+        let ranges = &self.ranges;
+        let left = (ranges.pages(), ranges.purgeable(), ranges.is_punching());
+        if left != (0, 0, false) {
+            return Err(format!(
+                "each page is pinned, but (pages, purgeable, is_punching) is {left:?}"
+            ));
+        }
+        if self.order.oldest().is_some() {
+            return Err(format!(
+                "each page is pinned, but the order is {:?}",
+                self.order.lasts()
+            ));
+        }
+        let spares = self.pool.len();
+        let left = (self.order.live(), kernel::alloc::live() - self.boxes);
+        if left != (spares, spares as isize) {
+            return Err(format!(
+                "{spares} spares, but (places, nodes) that are left: {left:?}"
+            ));
+        }
+        Ok(())
+    }
+}
