@@ -7,7 +7,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::process::{kill_process, Pid, Signal};
+use rustix::process::{kill_process, test_kill_process, Pid, Signal};
 
 use crate::op::{Call, Op};
 use crate::outcome::Report;
@@ -110,8 +110,9 @@ impl Fleet {
 
         self.links[worker].ask(&[request::FORK], Some(theirs))?;
         self.links[worker].done()?;
-        // The worker that was there ends when its socket is closed.
-        self.links[child] = Link::greeted(ours, theirs_too)?;
+        let new = Link::greeted(ours, theirs_too)?;
+        let old = std::mem::replace(&mut self.links[child], new);
+        old.end();
         Ok(Report {
             outcome: crate::outcome::Outcome::Number(Ok(0)),
             attributes: None,
@@ -137,6 +138,18 @@ impl Link {
         let pid = u64::take(&mut &bytes[..]).and_then(|pid| Pid::from_raw(pid as i32));
 
         pid.map(|pid| Self { socket, pid }).ok_or(Lost::Ended)
+    }
+
+    /// Ends the worker, and waits until all that it had open is closed.
+    ///
+    /// That its socket is closed here is not enough: younger workers have a copy of this end.
+    fn end(self) {
+        // It may have ended already.
+        let _ = kill_process(self.pid, Signal::KILL);
+        // Nobody waits for it: it is gone as soon as it has ended.
+        while test_kill_process(self.pid).is_ok() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
     }
 
     /// Sends a request.

@@ -11,9 +11,11 @@ mod pin;
 mod region;
 mod view;
 
+use std::collections::BTreeSet;
+
 use rustix::io::Errno;
 
-use crate::args::{Access, Amount, Prot, Whence};
+use crate::args::{Access, Amount, Pinning, Prot, Whence};
 use crate::env::Env;
 use crate::op::{Call, Op, FDS};
 use crate::outcome::{Answer, Attributes, Outcome, Report};
@@ -36,6 +38,14 @@ pub enum Wrong {
     PrivateShowsRegion,
     /// A duplicate in another process has a file position of its own.
     PositionNotShared,
+    /// What is left of a purged range that was pinned in part is as if it had not been purged.
+    PinForgetsThePurge,
+    /// Unpinning what is unpinned already makes it wait for a purge again.
+    UnpinAgainMatters,
+    /// Ranges that are next to each other become one.
+    NeighboursMerge,
+    /// What is unpinned when the last descriptor is closed is purged all the same.
+    CloseForgetsNothing,
 }
 
 impl Wrong {
@@ -47,7 +57,22 @@ impl Wrong {
         Self::PreadMovesPosition,
         Self::PrivateShowsRegion,
         Self::PositionNotShared,
+        Self::PinForgetsThePurge,
+        Self::UnpinAgainMatters,
+        Self::NeighboursMerge,
+        Self::CloseForgetsNothing,
     ];
+
+    /// Whether it shows where pages are unpinned and purged.
+    pub fn is_about_pinning(self) -> bool {
+        matches!(
+            self,
+            Self::PinForgetsThePurge
+                | Self::UnpinAgainMatters
+                | Self::NeighboursMerge
+                | Self::CloseForgetsNothing
+        )
+    }
 }
 
 /// A worker process.
@@ -198,14 +223,22 @@ impl Model {
             Call::SetProtMask { fd, mask } => self.region(worker, fd)?.set_mask(mask, wrong)?,
             Call::Pin {
                 fd,
+                command: Pinning::PurgeAll,
+                ..
+            } => {
+                self.region(worker, fd)?;
+                return Ok(self.purge_all());
+            }
+            Call::Pin {
+                fd,
                 command,
                 offset,
                 len,
             } => {
-                let (offset, len) = (self.bytes(offset), self.bytes(len));
+                let (offset, len) = (self.bytes(offset) as u32, self.bytes(len) as u32);
                 return self
                     .region(worker, fd)?
-                    .pinning(command, offset as u32, len as u32);
+                    .pinning(page, command, offset, len, wrong);
             }
             Call::Unknown { fd, .. } => {
                 self.region(worker, fd)?;
@@ -256,6 +289,19 @@ impl Model {
             _ => unreachable!("{call} does not return a number"),
         }
         Ok(0)
+    }
+
+    /// `ASHMEM_PURGE_ALL_CACHES`: of regions that somebody has a descriptor of.
+    fn purge_all(&mut self) -> i64 {
+        let fds = self.processes.iter().flat_map(|process| process.fds);
+        let open: BTreeSet<_> = fds.flatten().collect();
+        let all = self.wrong == Some(Wrong::CloseForgetsNothing);
+
+        let regions = self.regions.iter_mut().enumerate();
+        regions
+            .filter(|(n, _)| all || open.contains(n))
+            .map(|(_, region)| region.purge())
+            .sum()
     }
 
     /// `pread`.

@@ -2,13 +2,14 @@
 
 //! Running a program: driver and model side by side, compared after each operation.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::env::Env;
 use crate::fleet::{Fleet, Lost};
 use crate::model::{Model, Wrong};
 use crate::op::{Call, Op, WORKERS};
-use crate::outcome::Differ;
+use crate::outcome::{Differ, Outcome};
 
 /// How driver and model differ.
 #[derive(Clone, Debug)]
@@ -33,12 +34,18 @@ pub struct Session {
     pub env: Env,
     /// The workers, if there are some in a good state.
     fleet: Option<Fleet>,
+    /// How often each command on pinning was answered how, when driver and model agreed.
+    pub pinning: BTreeMap<String, usize>,
 }
 
 impl Session {
     /// A session; the workers start when they are needed.
     pub fn new(env: Env) -> Self {
-        Self { env, fleet: None }
+        Self {
+            env,
+            fleet: None,
+            pinning: BTreeMap::new(),
+        }
     }
 
     /// Runs a program, then looks at everything that each of its workers sees.
@@ -64,6 +71,18 @@ impl Session {
             let driver = fleet.operate(op).map_err(|lost| mismatch(step, &lost))?;
             let expected = model.apply(op, &driver);
 
+            if let (Call::Pin { command, .. }, None) = (&op.call, wrong) {
+                let answer = match &expected.outcome {
+                    Outcome::Number(Ok(2..)) => "many",
+                    Outcome::Number(Ok(1)) => "1",
+                    Outcome::Number(Ok(_)) => "0",
+                    _ => "error",
+                };
+                *self
+                    .pinning
+                    .entry(format!("{command} {answer}"))
+                    .or_default() += 1;
+            }
             if expected != driver {
                 let mut lines = Vec::new();
                 expected.differ(&driver, "", &mut lines);

@@ -27,6 +27,8 @@ pub struct Limits {
     /// How often proptest may try to make a program simpler that shows a difference. What it leaves
     /// is shortened in any case.
     pub shrinks: u32,
+    /// Whether it is mostly about pinning, on regions that are mapped from the beginning.
+    pub pinning: bool,
 }
 
 impl Limits {
@@ -36,6 +38,7 @@ impl Limits {
         fds: 1,
         longest: 200,
         shrinks: 1000,
+        pinning: false,
     };
     /// Several regions in one process.
     pub const REGIONS: Self = Self {
@@ -43,6 +46,7 @@ impl Limits {
         fds: FDS,
         longest: 200,
         shrinks: 1000,
+        pinning: false,
     };
     /// Everything.
     pub const PROCESSES: Self = Self {
@@ -50,6 +54,7 @@ impl Limits {
         fds: FDS,
         longest: 200,
         shrinks: 1000,
+        pinning: false,
     };
     /// Short programs, as it takes a while to make them simpler.
     pub const SHORT: Self = Self {
@@ -57,6 +62,20 @@ impl Limits {
         fds: 1,
         longest: 40,
         shrinks: 100,
+        pinning: false,
+    };
+    /// Pinning above all, by two processes.
+    pub const PINNING: Self = Self {
+        workers: 2,
+        fds: 2,
+        longest: 200,
+        shrinks: 1000,
+        pinning: true,
+    };
+    /// The same, but such programs are only shortened.
+    pub const TWO_PINNING: Self = Self {
+        shrinks: 0,
+        ..Self::PINNING
     };
     /// Programs of two processes, which are only shortened.
     pub const TWO: Self = Self {
@@ -64,6 +83,7 @@ impl Limits {
         fds: 2,
         longest: 200,
         shrinks: 0,
+        pinning: false,
     };
 }
 
@@ -91,8 +111,9 @@ pub fn program(limits: Limits) -> BoxedStrategy<Vec<Op>> {
 /// A region that every worker has, to begin with.
 fn set_up(limits: Limits, fd: u8) -> Vec<Op> {
     let owner = fd % limits.workers as u8;
+    let pages = if limits.pinning { 6 } else { 2 + fd };
     let size = Amount {
-        pages: 2 + i32::from(fd),
+        pages: pages.into(),
         bytes: 0,
     };
     let others = (0..limits.workers as u8).filter(move |&worker| worker != owner);
@@ -104,6 +125,18 @@ fn set_up(limits: Limits, fd: u8) -> Vec<Op> {
         Call::SetSize { fd, size },
     ];
 
+    if limits.pinning {
+        calls.push(Call::Mmap {
+            fd,
+            at: pages * fd,
+            len: pages,
+            page: 0,
+            prot: Prot(Prot::READ.0 | Prot::WRITE.0),
+            sharing: Sharing::Shared,
+            populate: false,
+            noreserve: false,
+        });
+    }
     calls.extend(others.map(|worker| Call::Send { fd, worker, to: fd }));
     calls
         .into_iter()
@@ -116,6 +149,15 @@ fn set_up(limits: Limits, fd: u8) -> Vec<Op> {
 
 /// A random call.
 fn call(limits: Limits) -> BoxedStrategy<Call> {
+    if limits.pinning {
+        return prop_oneof![
+            3 => descriptor_call(limits),
+            5 => region_call(limits),
+            12 => mapping_call(limits),
+            40 => pinning_call(limits),
+        ]
+        .boxed();
+    }
     prop_oneof![
         20 => descriptor_call(limits),
         35 => region_call(limits),
@@ -150,8 +192,7 @@ fn region_call(limits: Limits) -> BoxedStrategy<Call> {
         6 => (fd(), size()).prop_map(|(fd, size)| Call::SetSize { fd, size }),
         4 => (fd(), name()).prop_map(|(fd, name)| Call::SetName { fd, name }),
         3 => (fd(), mask()).prop_map(|(fd, mask)| Call::SetProtMask { fd, mask }),
-        2 => (fd(), select(Pinning::ALL), small(), small())
-            .prop_map(|(fd, command, offset, len)| Call::Pin { fd, command, offset, len }),
+        2 => pinning_call(limits),
         1 => (fd(), unknown()).prop_map(|(fd, cmd)| Call::Unknown { fd, cmd }),
         7 => (fd(), 0..300_u16).prop_map(|(fd, len)| Call::Read { fd, len }),
         5 => (fd(), position(), 0..300_u16)
@@ -159,6 +200,41 @@ fn region_call(limits: Limits) -> BoxedStrategy<Call> {
         1 => fd().prop_map(|fd| Call::Write { fd }),
         7 => (fd(), position(), select(Whence::ALL))
             .prop_map(|(fd, offset, whence)| Call::Lseek { fd, offset, whence }),
+    ]
+    .boxed()
+}
+
+/// A call on what is unpinned in a region.
+fn pinning_call(limits: Limits) -> BoxedStrategy<Call> {
+    (0..limits.fds as u8, pinning(), range())
+        .prop_map(|(fd, command, (offset, len))| Call::Pin {
+            fd,
+            command,
+            offset,
+            len,
+        })
+        .boxed()
+}
+
+/// A command on pinning.
+fn pinning() -> BoxedStrategy<Pinning> {
+    prop_oneof![
+        5 => Just(Pinning::Pin),
+        6 => Just(Pinning::Unpin),
+        2 => Just(Pinning::Status),
+        3 => Just(Pinning::PurgeAll),
+    ]
+    .boxed()
+}
+
+/// The range of a command on pinning: mostly some of a few pages, so that ranges meet.
+fn range() -> BoxedStrategy<(Amount, Amount)> {
+    let pages = |pages| Amount { pages, bytes: 0 };
+
+    prop_oneof![
+        24 => (0..5, 0..4).prop_map(move |(offset, len)| (pages(offset), pages(len))),
+        1 => (small(), small()),
+        1 => (position(), position()),
     ]
     .boxed()
 }

@@ -22,14 +22,15 @@ const EXAMPLE: &str = include_str!("../programs/example.ops");
 const SEED: u64 = 1;
 
 /// After how many operations a wrong model must have been found out.
-const ENOUGH: usize = 10_000;
+const ENOUGH: usize = 40_000;
 
 /// How long a program may be that finds a wrong model out, once it is shortened.
 const SHORT: usize = 15;
 
 /// Runs all tests with about `ops` operations together; returns whether they passed.
 pub fn run(session: &mut Session, ops: usize, seed: u64) -> bool {
-    let mut tap = Tap::plan(5);
+    let mut tap = Tap::plan(7);
+    let shrinker = Shrinker::off();
 
     comment(&format!(
         "seed {seed}: to run the same again, --seed {seed} --ops {ops}"
@@ -39,12 +40,14 @@ pub fn run(session: &mut Session, ops: usize, seed: u64) -> bool {
     tap.report("wrong_models_are_found", &wrong_models_are_found(session));
     for (name, limits, share) in [
         ("model_single_region", Limits::SINGLE, 15),
-        ("model_two_regions", Limits::REGIONS, 25),
-        ("model_processes", Limits::PROCESSES, 60),
+        ("model_two_regions", Limits::REGIONS, 20),
+        ("model_pinning", Limits::PINNING, 20),
+        ("model_processes", Limits::PROCESSES, 45),
     ] {
         let started = Instant::now();
         let share = (ops * share).div_ceil(100);
-        let result = search(session, limits, seed ^ limits.workers as u64, share, None);
+        let seed = seed ^ (limits.workers + limits.longest * usize::from(limits.pinning)) as u64;
+        let result = search(session, limits, seed, share, None);
 
         tap.report(
             name,
@@ -56,7 +59,61 @@ pub fn run(session: &mut Session, ops: usize, seed: u64) -> bool {
             }),
         );
     }
+    tap.report(
+        "all_answers_on_pinning_came",
+        &all_answers_came(session, ops),
+    );
+    drop(shrinker);
     tap.all_passed()
+}
+
+/// The parameter of the module that lets reclaim purge: off while this lives.
+struct Shrinker;
+
+impl Shrinker {
+    /// Where it is.
+    const PATH: &'static str = "/sys/module/ashmem/parameters/shrinker";
+
+    /// Switches it off, where that is allowed.
+    fn off() -> Self {
+        if let Err(error) = std::fs::write(Self::PATH, "N") {
+            comment(&format!("{}: {error}", Self::PATH));
+        }
+        Self
+    }
+}
+
+impl Drop for Shrinker {
+    fn drop(&mut self) {
+        // If it could not be switched off, it is on.
+        let _ = std::fs::write(Self::PATH, "Y");
+    }
+}
+
+/// The operations have met each answer that there is to pinning, and not just by chance.
+fn all_answers_came(session: &Session, ops: usize) -> Result<(), String> {
+    let answers = [
+        "pin 0",
+        "pin 1",
+        "pin error",
+        "unpin 0",
+        "unpin error",
+        "get_pin_status 0",
+        "get_pin_status 1",
+        "purge_all_caches 0",
+        "purge_all_caches many",
+    ];
+
+    for (answer, count) in &session.pinning {
+        comment(&format!("{answer}: {count} times"));
+    }
+    for answer in answers {
+        let count = session.pinning.get(answer).copied().unwrap_or(0);
+        if count * 5000 < ops {
+            return Err(format!("`{answer}` came {count} times in {ops} operations"));
+        }
+    }
+    Ok(())
 }
 
 /// Runs the program of a file; the error says how driver and model differ.
@@ -130,10 +187,10 @@ fn random_programs(seed: u64, count: usize) -> Vec<Vec<Op>> {
 fn wrong_models_are_found(session: &mut Session) -> Result<(), String> {
     for &wrong in Wrong::ALL {
         // One of the easy ones shows that proptest's way to simpler programs works, too.
-        let limits = if wrong == Wrong::MaskGrows {
-            Limits::SHORT
-        } else {
-            Limits::TWO
+        let limits = match wrong {
+            Wrong::MaskGrows => Limits::SHORT,
+            _ if wrong.is_about_pinning() => Limits::TWO_PINNING,
+            _ => Limits::TWO,
         };
         let result = search(session, limits, SEED, ENOUGH, Some(wrong));
         let Err(found) = result else {

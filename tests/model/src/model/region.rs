@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use rustix::io::Errno;
 
+use super::pin::Range;
 use super::Wrong;
 use crate::args::{Access, Prot, Whence};
 use crate::ioctl::ASHMEM_NAME_LEN;
@@ -36,6 +37,8 @@ pub struct Region {
     pub file_id: Option<u64>,
     /// The pages that exist; the others are holes.
     pub pages: BTreeMap<u64, Page>,
+    /// What is unpinned: no two of them overlap.
+    pub unpinned: Vec<Range>,
 }
 
 impl Region {
@@ -50,6 +53,7 @@ impl Region {
             frozen: false,
             file_id: None,
             pages: BTreeMap::new(),
+            unpinned: Vec::new(),
         }
     }
 

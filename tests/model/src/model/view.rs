@@ -59,7 +59,8 @@ impl Region {
         if !self.name.is_empty() {
             lines.extend_from_slice(&[b"name:\t", &escaped(&self.name)[..], b"\n"].concat());
         }
-        lines.extend_from_slice(format!("size:\t{}\nunpinned:\t0\n", self.size).as_bytes());
+        lines.extend_from_slice(format!("size:\t{}\n", self.size).as_bytes());
+        lines.extend_from_slice(format!("unpinned:\t{}\n", self.unpinned_pages()).as_bytes());
         lines
     }
 
