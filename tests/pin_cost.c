@@ -61,7 +61,7 @@ static bool open_bench(struct bench *b, unsigned int ranges)
 	for (unsigned int i = 0; b->order && i < ranges; i++)
 		b->order[i] = i;
 	return b->fd >= 0 && b->order &&
-	       !map(b->fd, b->len, PROT_RW, MAP_SHARED, &b->p);
+	       !map(b->fd, b->len, PROT_RW, MAP_SHARED | MAP_NORESERVE, &b->p);
 }
 
 static void close_bench(struct bench *b)

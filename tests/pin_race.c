@@ -15,6 +15,9 @@
 #include "ashmem_test.h"
 #include "kselftest_harness.h"
 
+/* What shall happen at least, while there is time. */
+#define PURGES		20
+
 #define SECONDS		3
 /* A purge of so many pages takes a while, and goes piece by piece. */
 #define PAGES		3000
@@ -74,14 +77,17 @@ FIXTURE_TEARDOWN(purged)
 	for (int i = 0; i < 2; i++)
 		pthread_join(self->purger[i], NULL);
 	/* They have met at all. */
-	EXPECT_LT(5, self->purges);
+	EXPECT_LT(PURGES / 2, self->purges);
 	munmap(self->p, self->len);
 	close(self->fd);
 }
 
+/* On a slow machine it takes longer until they have met often enough. */
 static bool time_is_left(struct race *self)
 {
-	return time(NULL) <= self->start + SECONDS;
+	time_t passed = time(NULL) - self->start;
+
+	return passed <= SECONDS || (self->purges <= PURGES && passed <= 10 * SECONDS);
 }
 
 /* The first bytes of each page; all of them would take too long. */
