@@ -22,7 +22,7 @@
 //!
 //! memory reclaim                    (the shrinker runs in it)
 //!   Pins::state                     (a mutex per region: its unpinned ranges)
-//!     list_lru                      (a spinlock per NUMA node and memory cgroup: O(1) work)
+//!     list_lru                      (a spinlock per NUMA node, memory cgroup and one of 16: O(1) work)
 //!   i_mmap_rwsem, folio locks       (while pages are purged: nothing of ours is held)
 //! ```
 //!
@@ -39,7 +39,8 @@
 //!   above reversed.
 //! - What the first mmap has frozen, and the protection mask at any time, is read with no lock.
 //! - Two regions share no lock but that of a list: `Registry::lists` when they are opened or closed on
-//!   one CPU, the `list_lru`'s when ranges of one memory cgroup are pinned or unpinned.
+//!   one CPU, a `list_lru`'s when ranges of one memory cgroup are pinned or unpinned: every 16th region
+//!   has the same.
 
 #![warn(missing_docs, clippy::missing_docs_in_private_items)]
 

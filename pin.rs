@@ -211,6 +211,13 @@ impl<L: Lru> UnpinnedRanges<L> {
             .is_some_and(|cursor| cursor.current().1.first <= range.last)
     }
 
+    /// The last page of the first range that ends with the page `at` or behind it.
+    pub(crate) fn end_from(&self, at: usize) -> Option<usize> {
+        self.tree
+            .cursor_lower_bound(&at)
+            .map(|cursor| *cursor.current().0)
+    }
+
     /// Pins `range`: removes what of it is unpinned.
     ///
     /// Returns whether a purge had begun of any range that it overlaps. It takes a [`Spare`] where a

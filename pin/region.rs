@@ -31,6 +31,7 @@ use kernel::{
 use super::{
     lru::{
         self,
+        ListNumber,
         LruEntry, //
     },
     PageRange,
@@ -61,6 +62,8 @@ pub(crate) static PURGED_RANGES: Atomic<u64> = Atomic::new(0);
 pub(crate) struct Pins {
     /// The file whose pages these are.
     backing: Backing,
+    /// Which lists its ranges are in.
+    list: ListNumber,
     /// How many tasks wait for a purge to end; changed under the lock.
     waiting: Atomic<u32>,
     /// The ranges.
@@ -99,6 +102,7 @@ impl RegionPins {
         let pins = Arc::pin_init(
             pin_init!(Pins {
                 backing,
+                list: ListNumber::next(),
                 waiting: Atomic::new(0),
                 state <- new_mutex!(
                     State { ranges: UnpinnedRanges::new(), spare: None },
@@ -165,10 +169,19 @@ impl Pins {
         self.state.lock().ranges.purgeable()
     }
 
-    /// Purges a piece of the range that ends with the page `last`; [`None`] if there is no such range
-    /// any more.
-    pub(crate) fn purge(&self, last: usize) -> Option<Purged> {
+    /// Which lists its ranges are in.
+    pub(crate) fn list(&self) -> ListNumber {
+        self.list
+    }
+
+    /// Purges a piece of the range that ends with the page `last`, or [`lru::FAR`]; [`None`] if there
+    /// is no such range any more.
+    pub(crate) fn purge(&self, last: u32) -> Option<Purged> {
         let state = self.state.lock();
+        let last = match (last as usize, last) {
+            (page, lru::FAR) => state.ranges.end_from(page)?,
+            (page, _) => page,
+        };
 
         self.purge_piece(state, |ranges| {
             ranges.begin_punch(last, |rest| self.backing.piece(rest, PIECE))

@@ -171,9 +171,10 @@ unsafe extern "C" fn scan_objects(
     let mut purged = 0;
     let mut freed = 0;
     let mut misses = 0;
+    // SAFETY: The group that reclaim passes is alive, or null.
+    let mut victims = unsafe { lru::Victims::new(sc.nid, sc.memcg) };
     while purged < wanted && misses < MAX_MISSES {
-        // SAFETY: The group that reclaim passes is alive or null.
-        let Some((region, last)) = (unsafe { lru::oldest(sc.nid, sc.memcg) }) else {
+        let Some((region, last)) = victims.oldest() else {
             break;
         };
         match region.purge(last) {

@@ -30,6 +30,9 @@ SPLATS = re.compile(
 # What a test announces that wants the OOM killer at work, and how its reports begin and end.
 ANNOUNCED = re.compile(r"ashmem-test: expect the oom-killer to kill (\S+)")
 OOM_BEGIN = re.compile(r"invoked oom-killer: ")
+# What is killed may complain of the memory that it does not get any more.
+KILLED_COMPLAINS = re.compile(r"(\S+): page allocation failure: ")
+COMPLAINT_END = re.compile(r"Mem-Info:")
 OOM_END = re.compile(r"[Oo]ut of memory: Killed process \d+ \(([^)]*)\)")
 
 # The last line of a complete results log, from tests/guest/run-tests.
@@ -99,16 +102,20 @@ def judge_results(parser, printer, text, verdict):
 def without_announced_kills(lines):
     """The lines, but for reports of the OOM killer that a test has announced, of whom it has announced."""
     kept = []
-    victim = None
-    begin = None
+    victim, killed = None, False
+    begin, end = None, None
     for line in lines:
         if announced := ANNOUNCED.search(line):
-            victim = announced[1]
+            victim, killed = announced[1], False
+        complaint = KILLED_COMPLAINS.search(line)
         if victim and OOM_BEGIN.search(line):
-            begin = len(kept)
+            begin, end = len(kept), OOM_END
+        elif killed and complaint and complaint[1] == victim:
+            begin, end = len(kept), COMPLAINT_END
         kept.append(line)
-        end = OOM_END.search(line)
-        if end and begin is not None and end[1] == victim:
+        ends = begin is not None and end.search(line)
+        if ends and (end is COMPLAINT_END or ends[1] == victim):
+            killed = True
             # A report has no other report in it.
             report = kept[begin:-1]
             if not any(SPLATS.search(line) and "Call " not in line for line in report):

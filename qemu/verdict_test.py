@@ -66,6 +66,11 @@ OOM = """[    3.000000] fill invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_
 [    3.000003] Mem-Info:
 [    3.000004] {what}: Killed process 77 ({victim}) total-vm:1kB, anon-rss:1kB
 """
+COMPLAINT = """[    3.500000] {victim}: page allocation failure: order:0, mode:0x140dca(GFP_HIGHUSER_MOVABLE)
+[    3.500001] Call Trace:
+[    3.500002]  dump_stack_lvl+0x5d/0x80
+{within}[    3.500003] Mem-Info:
+"""
 ANNOUNCED = "[    2.900000] ashmem-test: expect the oom-killer to kill {}\n"
 
 
@@ -115,6 +120,14 @@ def main():
         expect(f"{what}, another victim", True, counts(console=killed(victim="init", what=what)))
         expect(f"{what}, twice, announced once", True, counts(console=killed() + killed("nobody")))
     expect("a report within a report", True, counts(console=killed(within="[    3.1] WARNING: at x.c:1\n")))
+    for victim, within, console, bad in (
+        ("hog", "", killed(), False),
+        ("init", "", killed(), True),
+        ("hog", "", GOOD_CONSOLE + ANNOUNCED.format("hog"), True),
+        ("hog", "[    3.1] WARNING: at x.c:1\n", killed(), True),
+    ):
+        console += COMPLAINT.format(victim=victim, within=within)
+        expect(f"a complaint of {victim} {within.strip()}", bad, counts(console=console))
     expect("a report after an announced kill", True, counts(console=killed() + "[    4.0] BUG: x\n"))
     for splat in SPLATS:
         expect(splat, True, counts(console=GOOD_CONSOLE + f"[   10.000000] {splat}\n"))

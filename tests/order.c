@@ -23,8 +23,14 @@
 /* How much less memory there is in each step, in pages. */
 #define STEP		150
 
+/* More regions than the driver has lists for them. */
+#define REGIONS		20
+/* Between regions the order is told by clock ticks: some of them. */
+#define TICKS_US	20000
+
 /* What is purged as one, by the number of its first page. */
 struct range {
+	int region;
 	int first;
 	int pages;
 };
@@ -33,10 +39,14 @@ struct range {
 struct order {
 	struct range range[RANGES + 2];
 	int count;
+	int fd[REGIONS];
+	int regions;
 };
 
 static void add(struct order *o, int first, int pages)
 {
+	/* Each region has ranges at places of its own. */
+	o->range[o->count].region = first / DISTANCE % o->regions;
 	o->range[o->count].first = first;
 	o->range[o->count].pages = pages;
 	o->count++;
@@ -55,7 +65,7 @@ static long unpin_range(int fd, struct range r)
 }
 
 /* Unpins all ranges in an order that has nothing to do with their places. */
-static long unpin_all(int fd, struct order *o)
+static long unpin_all(struct order *o)
 {
 	unsigned int seed = 99;
 	int number[RANGES];
@@ -71,7 +81,9 @@ static long unpin_all(int fd, struct order *o)
 	}
 	for (int i = 0; i < RANGES && !ret; i++) {
 		add(o, number[i] * DISTANCE, LENGTH);
-		ret = unpin_range(fd, o->range[i]);
+		ret = unpin_range(o->fd[o->range[i].region], o->range[i]);
+		if (o->regions > 1)
+			usleep(TICKS_US);
 	}
 	return ret;
 }
@@ -85,12 +97,12 @@ static bool is_there(int fd, int page)
 }
 
 /* How many pages of a range are there. */
-static int present(int fd, struct range r)
+static int present(struct order *o, struct range r)
 {
 	int n = 0;
 
 	for (int i = 0; i < r.pages; i++)
-		n += is_there(fd, r.first + i);
+		n += is_there(o->fd[r.region], r.first + i);
 	return n;
 }
 
@@ -107,6 +119,7 @@ typedef long (*change_fn)(int fd, struct order *o);
 
 struct job {
 	change_fn change;
+	int regions;
 	/* What came out: steps with ranges purged in part, or in the wrong order. */
 	int steps;
 	int wrong;
@@ -115,22 +128,22 @@ struct job {
 };
 
 /* The ranges that are gone come before those that are there. */
-static void look(int fd, struct order *o, struct job *job)
+static void look(struct order *o, struct job *job)
 {
 	int gone = 0;
 
-	while (gone < o->count && !present(fd, o->range[gone]))
+	while (gone < o->count && !present(o, o->range[gone]))
 		gone++;
 	job->left = o->count - gone;
 	for (int i = gone; i < o->count; i++) {
-		int n = present(fd, o->range[i]);
+		int n = present(o, o->range[i]);
 
 		if (n == o->range[i].pages || job->wrong++)
 			continue;
 		snprintf(job->what, sizeof(job->what),
 			 "step %d: %d of range %d are gone, %d of range %d are there",
 			 job->steps, o->range[i].pages - n, i,
-			 present(fd, o->range[gone]), gone);
+			 present(o, o->range[gone]), gone);
 	}
 }
 
@@ -141,23 +154,23 @@ static long purge_step_by_step(void *arg)
 	struct order order = {};
 	struct job *job = arg;
 	char text[32], *p;
-	int fd;
 	long ret = write_text(CGROUP "/cgroup.procs", "0");
 
-	if (ret)
-		return ret;
-	fd = region("order", len);
-	ret = map(fd, len, PROT_RW, MAP_SHARED, &p);
-	if (ret)
-		return ret;
-	memset(p, 'x', len);
-	ret = unpin_all(fd, &order);
+	order.regions = job->regions;
+	for (int i = 0; i < order.regions && !ret; i++) {
+		order.fd[i] = region("order", len);
+		ret = map(order.fd[i], len, PROT_RW, MAP_SHARED, &p);
+		for (int n = i; n < RANGES && !ret; n += order.regions)
+			memset(p + n * DISTANCE * page_size(), 'x',
+			       DISTANCE * page_size());
+	}
+	ret = ret ?: unpin_all(&order);
 	if (!ret && job->change)
-		ret = job->change(fd, &order);
+		ret = job->change(order.fd[0], &order);
 	if (ret)
 		return ret;
 
-	look(fd, &order, job);
+	look(&order, job);
 	while (job->left > RANGES / 3 && job->steps < 2 * RANGES) {
 		int left = job->left;
 
@@ -167,7 +180,7 @@ static long purge_step_by_step(void *arg)
 		if (ret)
 			return ret;
 		job->steps++;
-		look(fd, &order, job);
+		look(&order, job);
 		/* Each step shows: else there would be nothing to see. */
 		if (job->left == left)
 			return -ENODATA;
@@ -243,14 +256,16 @@ FIXTURE(order) {
 
 FIXTURE_VARIANT(order) {
 	change_fn change;
+	int regions;
 };
 
-FIXTURE_VARIANT_ADD(order, as_unpinned) { NULL };
-FIXTURE_VARIANT_ADD(order, unpinned_again) { again };
-FIXTURE_VARIANT_ADD(order, pinned_and_unpinned) { pin_and_unpin };
-FIXTURE_VARIANT_ADD(order, merged) { merge };
-FIXTURE_VARIANT_ADD(order, split) { split };
-FIXTURE_VARIANT_ADD(order, trimmed) { trim };
+FIXTURE_VARIANT_ADD(order, as_unpinned) { NULL, 1 };
+FIXTURE_VARIANT_ADD(order, regions) { NULL, REGIONS };
+FIXTURE_VARIANT_ADD(order, unpinned_again) { again, 1 };
+FIXTURE_VARIANT_ADD(order, pinned_and_unpinned) { pin_and_unpin, 1 };
+FIXTURE_VARIANT_ADD(order, merged) { merge, 1 };
+FIXTURE_VARIANT_ADD(order, split) { split, 1 };
+FIXTURE_VARIANT_ADD(order, trimmed) { trim, 1 };
 
 FIXTURE_SETUP(order)
 {
@@ -269,6 +284,7 @@ FIXTURE_TEARDOWN(order)
 TEST_F(order, oldest_first)
 {
 	self->job->change = variant->change;
+	self->job->regions = variant->regions;
 	ASSERT_EQ(0, in_child(purge_step_by_step, self->job)) {
 		TH_LOG("after %d steps, %d ranges left", self->job->steps,
 		       self->job->left);

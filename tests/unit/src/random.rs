@@ -189,6 +189,19 @@ impl Pair {
             if is_unpinned != model.is_unpinned(page) {
                 return Err(format!("page {page}: unpinned is {is_unpinned}"));
             }
+            // What the range at or behind the page ends with.
+            let end = ranges.end_from(page);
+            let next = (page..PAGES).find(|&page| model.is_unpinned(page));
+            let is_right = match (next, end) {
+                (None, None) => true,
+                (Some(next), Some(end)) => {
+                    next <= end && (next..=end).all(|page| model.is_unpinned(page))
+                }
+                _ => false,
+            };
+            if !is_right {
+                return Err(format!("behind page {page}: a range ends with {end:?}"));
+            }
         }
         Ok(())
     }
