@@ -55,6 +55,7 @@ mod helpers {
     pub(crate) mod debugfs;
     pub(crate) mod fops;
     pub(crate) mod memcg;
+    pub(crate) mod node;
     pub(crate) mod param;
     pub(crate) mod slab;
     pub(crate) mod trace;

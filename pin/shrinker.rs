@@ -23,6 +23,7 @@ use super::{
     region::PIECE, //
 };
 use crate::helpers::{
+    node,
     param,
     trace, //
 };
@@ -42,9 +43,9 @@ const GFP_FS: bindings::gfp_t = 1 << bindings::___GFP_FS_BIT;
 /// How often a range that was found may be gone when it is to be purged, in one scan.
 const MAX_MISSES: usize = 16;
 
-/// How many pages to purge in one scan, and how many are enough for one reclaim. The kernel does not
-/// count what shrinkers free when a memory cgroup reclaims for its limit: it would go on, and take all
-/// that is unpinned for a page.
+/// How many pages to purge in one scan, and how many are enough for one reclaim while the system itself has
+/// memory. The kernel does not count what shrinkers free when a memory cgroup reclaims for its limit: it
+/// would go on, and take all that is unpinned for a page.
 const BATCH: usize = 256;
 
 /// How many scans were let through since the module was loaded.
@@ -150,7 +151,8 @@ unsafe extern "C" fn count_objects(
     }
 }
 
-/// Purges ranges until as many pages as reclaim asks for are purged, or there is no range left.
+/// Purges ranges until as many pages as reclaim asks for are purged, and the node lacks none, or there
+/// is no range left.
 ///
 /// # Safety
 ///
@@ -162,7 +164,14 @@ unsafe extern "C" fn scan_objects(
     // SAFETY: Reclaim passes a valid structure that only this thread uses.
     let sc = unsafe { &mut *sc };
     // Whoever may not enter a filesystem may hold a lock that punching a hole takes.
-    if sc.gfp_mask & GFP_FS == 0 || !param::shrinker() || reclaimed() >= BATCH {
+    if sc.gfp_mask & GFP_FS == 0 || !param::shrinker() {
+        return STOP;
+    }
+    // What the node lacks is given back at once: where nothing but shrinkers could give more, an
+    // allocation that finds too little free after a reclaim ends in the OOM killer, whatever there is.
+    // SAFETY: Reclaim runs on nodes with memory only.
+    let shortage = unsafe { node::shortage(sc.nid) };
+    if shortage == 0 && reclaimed() >= BATCH {
         return STOP;
     }
     SCANS.fetch_add(1, Relaxed);
@@ -173,7 +182,7 @@ unsafe extern "C" fn scan_objects(
     let mut misses = 0;
     // SAFETY: The group that reclaim passes is alive, or null.
     let mut victims = unsafe { lru::Victims::new(sc.nid, sc.memcg) };
-    while purged < wanted && misses < MAX_MISSES {
+    while (purged < wanted || freed < shortage) && misses < MAX_MISSES {
         let Some((region, last)) = victims.oldest() else {
             break;
         };
