@@ -38,23 +38,24 @@ build_tests() {
 		make -C "$TOP/tests" OUTPUT="$OUT/tests" ARCH="$KARCH" CROSS_COMPILE="$CROSS" CC32="$CC32" \
 		KSRC="$KSRC" INSTALL_PATH="$OUT/tests-installed" all install
 	fetch_crates
-	step "$OUT/log/model.log" "build the Rust model test" model_cargo build --release
+	step "$OUT/log/model.log" "build the Rust model test" guest_cargo model build --release
+	step "$OUT/log/binder.log" "build the Rust binder tests" guest_cargo binder build --release
 }
 
-# model_cargo COMMAND...: cargo on the model test, without the network.
-model_cargo() {
-	local command=$1
-	shift
-	CARGO_HOME=$CACHE/cargo CARGO_TARGET_DIR=$TOP/build/cargo \
+# guest_cargo TESTS COMMAND...: cargo on tests for the guest, without the network.
+guest_cargo() {
+	local tests=$1 command=$2
+	shift 2
+	CARGO_HOME=$CACHE/cargo CARGO_TARGET_DIR=$TOP/build/cargo KSRC=$KSRC \
 		RUSTFLAGS="-C target-feature=+crt-static -C linker=${CROSS}gcc" \
-		cargo "$command" --manifest-path "$TOP/tests/model/Cargo.toml" --offline --locked \
+		cargo "$command" --manifest-path "$TOP/tests/$tests/Cargo.toml" --offline --locked \
 		--target "$RUST_TARGET" "$@"
 }
 
 # The crates of the tests in Rust: fetched once for each lock file.
 fetch_crates() {
 	local tests stamp
-	for tests in model unit; do
+	for tests in model binder unit; do
 		stamp=$CACHE/cargo/fetched-$(sha256sum <"$TOP/tests/$tests/Cargo.lock" | cut -c1-12)
 		[ ! -e "$stamp" ] || continue
 		lock_cache

@@ -31,7 +31,7 @@ unpack_busybox() {
 # make_initramfs with-tests|without-tests: puts together what the guest of the kernel in use begins
 # with; sets INITRAMFS.
 make_initramfs() {
-	local dir=$OUT/initramfs busybox
+	local dir=$OUT/initramfs busybox module
 	INITRAMFS=$OUT/initramfs.cpio.gz
 	busybox=$(guest_busybox)
 	rm -rf "$dir"
@@ -39,13 +39,19 @@ make_initramfs() {
 	cp "$busybox" "$dir/bin/busybox"
 	cp "$TOP/tests/guest/init" "$dir/init"
 	cp "$TOP/tests/guest/run-tests" "$dir/bin/run-tests"
-	cp "$OUT/module/ashmem.ko" "$dir/modules/"
-	strip_debug "$dir/modules/ashmem.ko"
+	for module in ashmem binder_fd; do
+		cp "$OUT/module/$module.ko" "$dir/modules/"
+		strip_debug "$dir/modules/$module.ko"
+	done
 	cp -r "$OUT/samples/." "$TOP/samples/run" "$dir/demo/"
 	if [ "$1" = with-tests ]; then
 		cp -r "$OUT/tests-installed/." "$dir/tests/"
 		cp "$TOP/build/cargo/$RUST_TARGET/release/ashmem_model" "$dir/tests/"
+		cp "$TOP/build/cargo/$RUST_TARGET/release/binder_fd" "$dir/tests/"
 		echo "ashmem_model $MODEL_TIMEOUT" >>"$dir/tests/tests.list"
+		echo "binder_fd $BINDER_TIMEOUT" | tee -a "$dir/tests/tests.list" >"$dir/tests/binder.list"
+		use_reference
+		cp "$REFERENCE/binder_linux.ko" "$dir/modules/"
 	fi
 	(cd "$dir" && find . -print0 | LC_ALL=C sort -z |
 		cpio --null --quiet -o -H newc -R 0:0 --reproducible | gzip -1) >"$INITRAMFS.part"

@@ -7,7 +7,7 @@
 
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
-for part in lib pins kernel build guest boot unit test lint; do
+for part in lib pins kernel reference build guest boot unit test lint; do
 	# shellcheck source=/dev/null
 	. "$here/$part.sh"
 done

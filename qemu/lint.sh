@@ -4,15 +4,18 @@
 # What a change must pass before anything is run, and the documentation of the module.
 
 lint_all() {
-	step "$OUT/log/rustfmt.log" "rustfmt on the module" \
-		rustfmt --check --edition 2021 --config-path "$KSRC/.rustfmt.toml" "$TOP/ashmem.rs"
+	local tests
+	step "$OUT/log/rustfmt.log" "rustfmt on the modules" \
+		rustfmt --check --edition 2021 --config-path "$KSRC/.rustfmt.toml" "$TOP/ashmem.rs" "$TOP/binder_fd.rs"
 	check_clippy
 	set_compilers
 	fetch_crates
-	step "$OUT/log/model-fmt.log" "rustfmt on the model test" \
-		cargo fmt --manifest-path "$TOP/tests/model/Cargo.toml" --check
-	step "$OUT/log/model-clippy.log" "clippy on the model test, warnings are errors" \
-		model_cargo clippy --all-targets -- -D warnings
+	for tests in model binder; do
+		step "$OUT/log/$tests-fmt.log" "rustfmt on tests/$tests" \
+			cargo fmt --manifest-path "$TOP/tests/$tests/Cargo.toml" --check
+		step "$OUT/log/$tests-clippy.log" "clippy on tests/$tests, warnings are errors" \
+			guest_cargo "$tests" clippy --all-targets -- -D warnings
+	done
 	step "$OUT/log/unit-fmt.log" "rustfmt on the unit tests" \
 		cargo fmt --all --manifest-path "$TOP/tests/unit/Cargo.toml" --check
 	step "$OUT/log/unit-clippy.log" "clippy on the unit tests, warnings are errors" \
@@ -24,7 +27,7 @@ lint_all() {
 
 check_clippy() {
 	mkdir -p "$OUT/clippy"
-	step "$OUT/log/clippy.log" "clippy on the module, warnings are errors" \
+	step "$OUT/log/clippy.log" "clippy on the modules, warnings are errors" \
 		kernel_make -C "$KOBJ" M="$TOP" MO="$OUT/clippy" CLIPPY=1 W=e modules
 }
 
@@ -43,7 +46,7 @@ checkpatch() {
 	local ignored=$1
 	shift
 	# checkpatch leaves a cache of its own where it runs.
-	(cd "$OUT" && find "$TOP"/include "$TOP"/helpers "$TOP"/tests "$TOP"/samples \( -name '*.c' -o -name '*.h' \) \
+	(cd "$OUT" && find "$TOP"/include "$TOP"/helpers "$TOP"/binder_fd "$TOP"/tests "$TOP"/samples \( -name '*.c' -o -name '*.h' \) \
 		-not -path '*/target/*' "$@" -print0 | sort -z |
 		xargs -0 perl "$KSRC/scripts/checkpatch.pl" --no-tree --no-summary --strict --terse --ignore "$ignored" -f)
 }
@@ -52,25 +55,28 @@ check_scripts() {
 	cd "$TOP" && shellcheck -x .ci/run qemu/*.sh tests/guest/* samples/run
 }
 
-# The documentation of the module, private items included. rustdoc looks for missing documentation on
+# The documentation of the modules, private items included. rustdoc looks for missing documentation on
 # public items only; clippy looks on private ones too.
 make_doc() {
+	local module
 	build_module
 	check_clippy
 	rm -rf "$OUT/doc"
-	step "$OUT/log/doc.log" "write the documentation of the module" run_rustdoc
-	say "the documentation is build/$RELEASE/doc/ashmem/index.html"
+	for module in ashmem binder_fd; do
+		step "$OUT/log/doc-$module.log" "write the documentation of $module" run_rustdoc "$module"
+	done
+	say "the documentation is build/$RELEASE/doc/{ashmem,binder_fd}/index.html"
 }
 
-# rustdoc with the flags that the module is compiled with.
+# run_rustdoc MODULE: rustdoc with the flags that the module is compiled with.
 run_rustdoc() {
-	local command word flags=() skip=
+	local module=$1 command word flags=() skip=
 	# The compiler's command line, as Kbuild keeps it: variables in front, other commands behind.
-	command=$(sed -n 's/^savedcmd_ashmem_main\.o := //p' "$OUT/module/.ashmem_main.o.cmd")
+	command=$(sed -n "s/^savedcmd_${module}_main\\.o := //p" "$OUT/module/.${module}_main.o.cmd")
 	command=${command#* rustc }
 	command=${command%%;*}
 	[ -n "$command" ] || {
-		echo "Kbuild keeps no command line for ashmem_main.o"
+		echo "Kbuild keeps no command line for ${module}_main.o"
 		return 1
 	}
 	# As the shell splits it: there are quotes in it.
@@ -83,7 +89,7 @@ run_rustdoc() {
 		*) flags+=("$word") ;;
 		esac
 	done
-	(cd "$KOBJ" && OBJTREE="$KOBJ" RUST_MODFILE=ashmem RUSTC_BOOTSTRAP=1 rustdoc "${flags[@]}" \
+	(cd "$KOBJ" && OBJTREE="$KOBJ" RUST_MODFILE=$module RUSTC_BOOTSTRAP=1 rustdoc "${flags[@]}" \
 		--document-private-items -D missing_docs -D rustdoc::broken_intra_doc_links \
-		--crate-name ashmem -o "$OUT/doc" "$TOP/ashmem.rs")
+		--crate-name "$module" -o "$OUT/doc" "$TOP/$module.rs")
 }

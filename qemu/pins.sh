@@ -31,10 +31,11 @@ GUEST_ARM64_PACKAGES=(busybox-static:arm64)
 GUEST_MEMORY=1024
 GUEST_CPUS=2
 
-# Wall-clock limits in seconds: a test guest, the model test in it, the unit tests, these on a copy with
+# Wall-clock limits in seconds: a test guest, the model test and those of binder in it, the unit tests, these on a copy with
 # a mistake, the demonstration, the probe of kvm.
 TEST_TIMEOUT=2400
 MODEL_TIMEOUT=900
+BINDER_TIMEOUT=900
 UNIT_TIMEOUT=300
 MUTANT_TIMEOUT=60
 RUN_TIMEOUT=300

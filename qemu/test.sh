@@ -16,7 +16,7 @@ test_guests() {
 		build_tests
 		make_initramfs with-tests
 		choose_accel
-		for list in tests icount; do
+		for list in tests icount binder; do
 			! is_wanted "$list" || test_guest "$list"
 		done
 	done
@@ -34,7 +34,7 @@ is_wanted() {
 # test_guest LIST: boots a guest that runs the suites of a list, with the kernel's messages in one log
 # and the results in another; adds them to `logs`.
 test_guest() {
-	local start=$SECONDS status=0 list=$1 name=$OUT/log/ machine=()
+	local start=$SECONDS status=0 list=$1 name=$OUT/log/ machine=() loglevel=8
 	if [ "$list" = icount ]; then
 		# Its clock counts instructions, one each nanosecond. A string instruction must not do the work
 		# of a thousand, and no address may be random.
@@ -45,10 +45,15 @@ test_guest() {
 		name+=icount-
 		list+=" nokaslr norandmaps"
 	fi
+	if [ "$list" = binder ]; then
+		# The kernel's own binder must pass the same tests. It has much to say about bad input.
+		local KIMAGE=$REFERENCE/vmlinuz loglevel=5
+		name+=binder-
+	fi
 	rm -f "$name"{ktap.log,console.log,qemu.status}
 	say "==> run the suites on $RELEASE in QEMU ($ACCELERATOR); results in ${name#"$TOP"/}ktap.log"
 	# What would leave the guest stuck ends it: the report is in the log by then.
-	qemu "$TEST_TIMEOUT" "loglevel=8 oops=panic softlockup_panic=1 sysctl.kernel.hung_task_panic=1 \
+	qemu "$TEST_TIMEOUT" "loglevel=$loglevel oops=panic softlockup_panic=1 sysctl.kernel.hung_task_panic=1 \
 guest.task=test guest.tests=${TESTS:-all} guest.list=$list" "${machine[@]}" -display none \
 		-serial "file:${name}console.log" \
 		-chardev "file,id=ktap,path=${name}ktap.log" -device pci-serial,chardev=ktap \

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The receive buffer: full, in pieces, unmapped.
+
+use ashmem_binder::{uapi, Binder, Parcel, Return};
+
+use crate::{
+    scene::{
+        await_reply, call, call_fails, call_for_data, ensure, expect, next, receive, respond,
+        send_one_way, Scene, BUFFER, DEAD, FAILED,
+    },
+    Test,
+};
+
+/// The tests of this file.
+pub const TESTS: &[(&str, Test)] = &[
+    ("all_of_it", all_of_it),
+    ("too_large", too_large),
+    ("full_of_parcels", full_of_parcels),
+    ("any_order_of_frees", any_order_of_frees),
+    ("one_way_has_half", one_way_has_half),
+    ("no_more_than_four_mib", no_more_than_four_mib),
+    ("free_what_is_not_there", free_what_is_not_there),
+    ("unmapped_by_the_server", unmapped_by_the_server),
+    (
+        "unmapped_with_parcels_on_their_way",
+        unmapped_with_parcels_on_their_way,
+    ),
+];
+
+fn all_of_it(scene: &Scene) -> Result<(), String> {
+    let (_server, _line) = scene.answering(|binder, tr| {
+        Parcel::of(&(binder.data(tr).iter().map(|&b| u64::from(b)).sum::<u64>()).to_ne_bytes())
+    });
+    let binder = scene.open();
+    let data = vec![1; BUFFER];
+    for _ in 0..3 {
+        let sum = call_for_data(&binder, &Parcel::of(&data))?;
+        ensure(sum == (BUFFER as u64).to_ne_bytes(), "each byte")?;
+    }
+    Ok(())
+}
+
+fn too_large(scene: &Scene) -> Result<(), String> {
+    let (_server, _line) = scene.answering(|_, _| Parcel::new());
+    let binder = scene.open();
+    call_fails(
+        &binder,
+        &Parcel::of(&vec![1; BUFFER + 1]),
+        FAILED,
+        libc::ENOSPC,
+    )?;
+    let mut parcel = Parcel::of(&[1; 8]);
+    parcel.buffers_size = BUFFER as u64;
+    call_fails(&binder, &parcel, FAILED, libc::ENOSPC)?;
+    call_for_data(&binder, &Parcel::new()).map(drop)
+}
+
+/// Sizes that do not repeat soon.
+fn size(number: usize) -> usize {
+    (number * 7919) % 3000 + 1
+}
+
+fn full_of_parcels(scene: &Scene) -> Result<(), String> {
+    // The server answers, and frees nothing.
+    let (server, line) = scene.server(|binder, line| {
+        let mut kept = Vec::new();
+        loop {
+            let tr = receive(binder)?;
+            let data = binder.data(&tr);
+            if data == b"free" {
+                let free: Vec<u8> = kept.iter().flat_map(Binder::free).collect();
+                expect(binder.write(&free).result, Ok(()), "free all")?;
+            } else {
+                ensure(data.iter().all(|&byte| byte == data[0]), "the data")?;
+            }
+            for (number, tr) in kept.iter().enumerate() {
+                let data: &[u8] = binder.data(tr);
+                if !data.is_empty() && kept.len() % 50 == 0 {
+                    ensure(
+                        data.iter().all(|&byte| byte == number as u8),
+                        "what came before",
+                    )?;
+                }
+            }
+            if data == b"free" {
+                kept.clear();
+                respond(binder, &tr, &Parcel::new())?;
+                line.tell(1);
+            } else {
+                kept.push(tr);
+                expect(binder.write(&Parcel::new().reply()).result, Ok(()), "reply")?;
+                ensure(matches!(next(binder)?, Return::Complete), "the reply")?;
+            }
+        }
+    });
+    let binder = scene.open();
+    for _ in 0..2 {
+        let mut sent = 0;
+        let mut bytes = 0;
+        // As much as a parcel of 8 bytes is left, which is what "free" takes.
+        loop {
+            let size = size(sent).min(BUFFER - 8 - bytes);
+            let size = size.next_multiple_of(8);
+            if size == 0 || bytes + size > BUFFER - 8 {
+                break;
+            }
+            call_for_data(&binder, &Parcel::of(&vec![sent as u8; size]))?;
+            bytes += size;
+            sent += 1;
+        }
+        call_fails(&binder, &Parcel::of(&[0; 16]), FAILED, libc::ENOSPC)?;
+        call_for_data(&binder, &Parcel::of(b"free"))?;
+        line.hear()?;
+    }
+    server.kill();
+    Ok(())
+}
+
+/// Whatever the order in which parcels are freed, all of the buffer is there again.
+fn any_order_of_frees(scene: &Scene) -> Result<(), String> {
+    let (server, _line) = scene.server(|binder, _| {
+        let mut seed = 1u32;
+        let mut kept = Vec::new();
+        loop {
+            let tr = receive(binder)?;
+            match binder.data(&tr) {
+                b"free all" => {
+                    while !kept.is_empty() {
+                        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        let tr = kept.swap_remove(seed as usize % kept.len());
+                        expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?;
+                    }
+                    respond(binder, &tr, &Parcel::new())?;
+                }
+                b"free some" => {
+                    for _ in 0..kept.len() / 2 {
+                        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        let tr = kept.swap_remove(seed as usize % kept.len());
+                        expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?;
+                    }
+                    respond(binder, &tr, &Parcel::new())?;
+                }
+                data if data.len() == BUFFER => respond(binder, &tr, &Parcel::new())?,
+                _ => {
+                    kept.push(tr);
+                    expect(binder.write(&Parcel::new().reply()).result, Ok(()), "reply")?;
+                    ensure(matches!(next(binder)?, Return::Complete), "the reply")?;
+                }
+            }
+        }
+    });
+    let binder = scene.open();
+    let mut number = 0;
+    for _ in 0..10 {
+        for _ in 0..4 {
+            for _ in 0..30 {
+                number += 1;
+                // There may be no space left, or none in one piece.
+                let _ = call(&binder, &Parcel::of(&vec![1; size(number)]))?.map(|tr| {
+                    binder.write(&Binder::free(&tr));
+                });
+            }
+            call_for_data(&binder, &Parcel::of(b"free some"))?;
+        }
+        call_for_data(&binder, &Parcel::of(b"free all"))?;
+        call_for_data(&binder, &Parcel::of(&vec![0; BUFFER]))?;
+    }
+    server.kill();
+    Ok(())
+}
+
+fn one_way_has_half(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        line.hear()?;
+        for _ in 0..4 {
+            let tr = receive(binder)?;
+            expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?;
+        }
+        line.tell(1);
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())
+    });
+    let binder = scene.open();
+    let eighth = Parcel::of(&vec![0; BUFFER / 8]);
+    for _ in 0..4 {
+        ensure(
+            matches!(send_one_way(&binder, &eighth)?, Return::Complete),
+            "on its way",
+        )?;
+    }
+    ensure(
+        matches!(send_one_way(&binder, &Parcel::of(&[1]))?, Return::Failed),
+        "one more",
+    )?;
+    expect(
+        binder.extended_error(),
+        (FAILED, -libc::ENOSPC),
+        "the error",
+    )?;
+    line.tell(1);
+    line.hear()?;
+    // The other half, and that half again, are for those who wait.
+    call_for_data(&binder, &Parcel::of(&vec![0; BUFFER]))?;
+    server.join()
+}
+
+fn no_more_than_four_mib(scene: &Scene) -> Result<(), String> {
+    const LARGEST: usize = 4 << 20;
+    let (ours, theirs) = crate::process::Line::pair();
+    let _server = crate::process::Child::fork(|| {
+        let mut binder = scene.open_unmapped();
+        binder.map(16 << 20).map_err(|err| format!("{err:?}"))?;
+        binder
+            .become_manager(0, 0)
+            .map_err(|err| format!("{err:?}"))?;
+        crate::scene::enter(&binder);
+        theirs.tell(1);
+        loop {
+            let tr = receive(&binder)?;
+            let sum: u64 = binder.data(&tr).iter().map(|&byte| u64::from(byte)).sum();
+            respond(&binder, &tr, &Parcel::of(&sum.to_ne_bytes()))?;
+        }
+    });
+    ours.hear()?;
+    let binder = scene.open();
+    let sum = call_for_data(&binder, &Parcel::of(&vec![1; LARGEST]))?;
+    ensure(sum == (LARGEST as u64).to_ne_bytes(), "each byte")?;
+    call_fails(
+        &binder,
+        &Parcel::of(&vec![1; LARGEST + 1]),
+        FAILED,
+        libc::ENOSPC,
+    )
+}
+
+fn free_what_is_not_there(scene: &Scene) -> Result<(), String> {
+    let (server, _line) = scene.server(|binder, _| {
+        let tr = receive(binder)?;
+        // SAFETY: The driver returns addresses, not data.
+        let address = unsafe { tr.data.ptr.buffer };
+        for bad in [
+            0,
+            address + 1,
+            address + 8,
+            address - 8,
+            binder.address() - 4096,
+            u64::MAX,
+        ] {
+            let number = uapi::binder_driver_command_protocol_BC_FREE_BUFFER;
+            let written = binder.write(&ashmem_binder::command(number, &bad));
+            expect(
+                (written.result, written.written),
+                (Ok(()), 12),
+                "a wrong address",
+            )?;
+        }
+        ensure(binder.data(&tr) == b"still there", "the data")?;
+        // Twice the right one.
+        let free = Binder::free(&tr);
+        expect(
+            binder.write(&[&free[..], &free[..]].concat()).result,
+            Ok(()),
+            "free twice",
+        )?;
+        expect(binder.write(&Parcel::new().reply()).result, Ok(()), "reply")
+    });
+    let binder = scene.open();
+    call_for_data(&binder, &Parcel::of(b"still there"))?;
+    server.join()
+}
+
+fn unmapped_by_the_server(scene: &Scene) -> Result<(), String> {
+    let (ours, theirs) = crate::process::Line::pair();
+    let _server = crate::process::Child::fork(|| {
+        let mut binder = scene.open();
+        binder
+            .become_manager(0, 0)
+            .map_err(|err| format!("{err:?}"))?;
+        binder.unmap(BUFFER / 2, BUFFER / 2);
+        theirs.tell(1);
+        theirs.hear().map(drop)
+    });
+    ours.hear()?;
+    let binder = scene.open();
+    call_fails(&binder, &Parcel::of(&[1]), DEAD, libc::ESRCH)
+}
+
+/// What has not been read when its buffer goes is dropped, and who waits for it is told.
+fn unmapped_with_parcels_on_their_way(scene: &Scene) -> Result<(), String> {
+    let (ours, theirs) = crate::process::Line::pair();
+    let server = crate::process::Child::fork(|| {
+        let mut binder = scene.open();
+        binder
+            .become_manager(0, 0)
+            .map_err(|err| format!("{err:?}"))?;
+        theirs.tell(1);
+        theirs.hear()?;
+        binder.unmap(0, BUFFER);
+        theirs.tell(1);
+        theirs.hear().map(drop)
+    });
+    ours.hear()?;
+    // The server has no end of it but what is sent.
+    let (reader, writer) = crate::process::pipe();
+    let binder = scene.open();
+    let parcel = Parcel::new().fd(std::os::fd::AsFd::as_fd(&writer), 0);
+    for _ in 0..3 {
+        ensure(
+            matches!(send_one_way(&binder, &parcel)?, Return::Complete),
+            "on its way",
+        )?;
+    }
+    expect(binder.write(&parcel.transaction()).result, Ok(()), "a call")?;
+    drop(writer);
+    ours.tell(1);
+    ours.hear()?;
+    ensure(
+        matches!(await_reply(&binder)?, Err(Return::Dead)),
+        "the call",
+    )?;
+    // The server is still there.
+    ensure(
+        crate::process::is_closed_within(&reader, 10) || server.pid() == 0,
+        "nobody has it",
+    )
+}

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Each end dies at each point, and the other one learns it.
+
+use std::os::fd::AsFd;
+
+use ashmem_binder::{uapi, Binder, Parcel, Return};
+
+use crate::{
+    process::{is_closed_within, pipe, Child, Line},
+    scene::{
+        await_reply, call, call_for_data, ensure, expect, next, receive, respond, send_one_way,
+        Scene,
+    },
+    Test,
+};
+
+/// The tests of this file.
+pub const TESTS: &[(&str, Test)] = &[
+    ("server_dies_before_it_reads", server_dies_before_it_reads),
+    (
+        "server_dies_before_it_replies",
+        server_dies_before_it_replies,
+    ),
+    (
+        "server_closes_before_it_replies",
+        server_closes_before_it_replies,
+    ),
+    (
+        "server_dies_with_one_way_transactions",
+        server_dies_with_one_way_transactions,
+    ),
+    ("server_dies_behind_its_reply", server_dies_behind_its_reply),
+    (
+        "client_dies_before_it_is_read",
+        client_dies_before_it_is_read,
+    ),
+    ("client_dies_before_the_reply", client_dies_before_the_reply),
+    (
+        "client_dies_before_it_reads_the_reply",
+        client_dies_before_it_reads_the_reply,
+    ),
+    (
+        "client_thread_ends_before_the_reply",
+        client_thread_ends_before_the_reply,
+    ),
+    (
+        "all_die_with_files_on_their_way",
+        all_die_with_files_on_their_way,
+    ),
+    ("deaths_at_random", deaths_at_random),
+];
+
+/// A parcel with a file in it.
+fn with(writer: &std::os::fd::OwnedFd) -> Parcel {
+    Parcel::new()
+        .fd(writer.as_fd(), 0)
+        .flags(uapi::transaction_flags_TF_ACCEPT_FDS)
+}
+
+/// The client learns that the server is dead.
+fn learns(binder: &Binder) -> Result<(), String> {
+    match await_reply(binder)? {
+        Err(Return::Dead) => Ok(()),
+        Err(other) => Err(format!("{other:?} instead of BR_DEAD_REPLY")),
+        Ok(_) => Err("a reply instead of BR_DEAD_REPLY".into()),
+    }
+}
+
+fn server_dies_before_it_reads(scene: &Scene) -> Result<(), String> {
+    let (server, _line) = scene.server(|_, line| line.hear().map(drop));
+    let binder = scene.open();
+    let (reader, writer) = pipe();
+    expect(
+        binder.write(&with(&writer).transaction()).result,
+        Ok(()),
+        "call",
+    )?;
+    drop(writer);
+    ensure(!is_closed_within(&reader, 0), "it is on its way")?;
+    server.kill();
+    learns(&binder)?;
+    ensure(is_closed_within(&reader, 10), "nobody has it any more")
+}
+
+fn server_dies_before_it_replies(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        receive(binder)?;
+        line.tell(1);
+        line.hear().map(drop)
+    });
+    let binder = scene.open();
+    let (reader, writer) = pipe();
+    expect(
+        binder.write(&with(&writer).transaction()).result,
+        Ok(()),
+        "call",
+    )?;
+    drop(writer);
+    line.hear()?;
+    server.kill();
+    learns(&binder)?;
+    ensure(is_closed_within(&reader, 10), "nobody has it any more")
+}
+
+/// The file is closed, and the process goes on.
+fn server_closes_before_it_replies(scene: &Scene) -> Result<(), String> {
+    let (ours, theirs) = Line::pair();
+    let server = Child::fork(|| {
+        let binder = scene.open();
+        binder
+            .become_manager(0, 0)
+            .map_err(|err| format!("{err:?}"))?;
+        crate::scene::enter(&binder);
+        theirs.tell(1);
+        receive(&binder)?;
+        drop(binder);
+        theirs.hear().map(drop)
+    });
+    ours.hear()?;
+    let binder = scene.open();
+    expect(
+        binder.write(&Parcel::new().transaction()).result,
+        Ok(()),
+        "call",
+    )?;
+    learns(&binder)?;
+    ours.tell(1);
+    server.join()
+}
+
+fn server_dies_with_one_way_transactions(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        receive(binder)?;
+        line.tell(1);
+        line.hear().map(drop)
+    });
+    let binder = scene.open();
+    let (reader, writer) = pipe();
+    for _ in 0..10 {
+        let returned = send_one_way(&binder, &with(&writer))?;
+        ensure(matches!(returned, Return::Complete), "on its way")?;
+    }
+    drop(writer);
+    line.hear()?;
+    ensure(!is_closed_within(&reader, 0), "some are on their way")?;
+    server.kill();
+    ensure(is_closed_within(&reader, 10), "nobody has it any more")?;
+    ensure(
+        matches!(send_one_way(&binder, &Parcel::new())?, Return::Dead),
+        "no server",
+    )
+}
+
+fn server_dies_behind_its_reply(scene: &Scene) -> Result<(), String> {
+    let (reader, writer) = pipe();
+    let (server, _line) = scene.server(|binder, _| {
+        let tr = receive(binder)?;
+        respond(binder, &tr, &with(&writer))
+    });
+    drop(writer);
+    let binder = scene.open();
+    let call = Parcel::of(b"hello").flags(uapi::transaction_flags_TF_ACCEPT_FDS);
+    expect(binder.write(&call.transaction()).result, Ok(()), "call")?;
+    server.join()?;
+    let reply = await_reply(&binder)?.map_err(|err| format!("{err:?} instead of the reply"))?;
+    ensure(!is_closed_within(&reader, 0), "it has come")?;
+    // SAFETY: The driver has just opened it.
+    unsafe { libc::close(binder.received_fd(&reply, 0)) };
+    ensure(is_closed_within(&reader, 10), "nobody has it any more")
+}
+
+fn client_dies_before_it_is_read(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        line.hear()?;
+        let tr = receive(binder)?;
+        expect(tr.sender_pid, 0, "a sender that is gone")?;
+        // The replier is told that all is well.
+        respond(binder, &tr, &Parcel::new())?;
+        // And nothing is stuck.
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())
+    });
+    Child::fork(|| {
+        let binder = scene.open();
+        expect(
+            binder.write(&Parcel::new().transaction()).result,
+            Ok(()),
+            "call",
+        )
+    })
+    .join()?;
+    line.tell(1);
+    let binder = scene.open();
+    call_for_data(&binder, &Parcel::new())?;
+    server.join()
+}
+
+fn client_dies_before_the_reply(scene: &Scene) -> Result<(), String> {
+    let (reader, writer) = pipe();
+    let (server, line) = scene.server(|binder, line| {
+        let tr = receive(binder)?;
+        line.tell(1);
+        line.hear()?;
+        respond(binder, &tr, &with(&writer))?;
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())
+    });
+    drop(writer);
+    let client = Child::fork(|| {
+        let binder = scene.open();
+        call(&binder, &Parcel::new()).map(drop)
+    });
+    line.hear()?;
+    client.kill();
+    line.tell(1);
+    let binder = scene.open();
+    call_for_data(&binder, &Parcel::new())?;
+    server.join()?;
+    ensure(is_closed_within(&reader, 10), "nobody has it any more")
+}
+
+fn client_dies_before_it_reads_the_reply(scene: &Scene) -> Result<(), String> {
+    let (reader, writer) = pipe();
+    let (server, line) = scene.server(|binder, line| {
+        let tr = receive(binder)?;
+        respond(binder, &tr, &with(&writer))?;
+        line.tell(1);
+        line.hear().map(drop)
+    });
+    drop(writer);
+    let (ours, theirs) = Line::pair();
+    let client = Child::fork(|| {
+        let binder = scene.open();
+        let call = Parcel::new().flags(uapi::transaction_flags_TF_ACCEPT_FDS);
+        expect(binder.write(&call.transaction()).result, Ok(()), "call")?;
+        theirs.hear().map(drop)
+    });
+    line.hear()?;
+    drop(ours);
+    client.kill();
+    line.tell(1);
+    server.join()?;
+    ensure(is_closed_within(&reader, 10), "nobody has it any more")
+}
+
+fn client_thread_ends_before_the_reply(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        let tr = receive(binder)?;
+        line.tell(1);
+        line.hear()?;
+        respond(binder, &tr, &Parcel::new())?;
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::of(b"second"))
+    });
+    let binder = scene.open();
+    expect(
+        binder.write(&Parcel::new().transaction()).result,
+        Ok(()),
+        "call",
+    )?;
+    line.hear()?;
+    let exit = binder.ioctl(u64::from(uapi::BINDER_THREAD_EXIT), 0);
+    expect(exit, Ok(()), "BINDER_THREAD_EXIT")?;
+    line.tell(1);
+    let data = call_for_data(&binder, &Parcel::new())?;
+    ensure(data == b"second", "only the second reply")?;
+    server.join()
+}
+
+fn all_die_with_files_on_their_way(scene: &Scene) -> Result<(), String> {
+    let (reader, writer) = pipe();
+    let (server, line) = scene.server(|binder, line| {
+        let tr = receive(binder)?;
+        respond(binder, &tr, &with(&writer))?;
+        line.tell(1);
+        line.hear().map(drop)
+    });
+    let (ours, theirs) = Line::pair();
+    let client = Child::fork(|| {
+        let binder = scene.open();
+        expect(
+            binder.write(&with(&writer).transaction()).result,
+            Ok(()),
+            "call",
+        )?;
+        line.hear()?;
+        let other = scene.open();
+        for _ in 0..5 {
+            ensure(
+                matches!(send_one_way(&other, &with(&writer))?, Return::Complete),
+                "sent",
+            )?;
+        }
+        theirs.tell(1);
+        theirs.hear().map(drop)
+    });
+    drop(writer);
+    ours.hear()?;
+    ensure(!is_closed_within(&reader, 0), "they are on their way")?;
+    drop((server, client));
+    ensure(is_closed_within(&reader, 10), "nobody has it any more")
+}
+
+/// Servers and clients are killed at any time; those that are left always learn it.
+fn deaths_at_random(scene: &Scene) -> Result<(), String> {
+    let (reader, writer) = pipe();
+    let mut seed = std::process::id();
+    let mut number = |below: u32| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) % below
+    };
+    for _ in 0..30 {
+        let (server, _line) = scene.answering(|_, _| with(&writer));
+        let clients: Vec<_> = (0..3)
+            .map(|_| {
+                Child::fork(|| {
+                    let binder = scene.open();
+                    loop {
+                        match call(&binder, &with(&writer))? {
+                            Ok(tr) => {
+                                // SAFETY: The driver has just opened it.
+                                unsafe { libc::close(binder.received_fd(&tr, 0)) };
+                                binder.write(&Binder::free(&tr));
+                            }
+                            Err(Return::Dead) => return Ok(()),
+                            Err(other) => return Err(format!("{other:?}")),
+                        }
+                        if let Return::Dead = send_one_way(&binder, &with(&writer))? {
+                            return Ok(());
+                        }
+                    }
+                })
+            })
+            .collect();
+        let mut clients = clients.into_iter();
+        std::thread::sleep(std::time::Duration::from_micros(number(30_000).into()));
+        clients.next().into_iter().for_each(Child::kill);
+        std::thread::sleep(std::time::Duration::from_micros(number(10_000).into()));
+        server.kill();
+        for client in clients {
+            client.join().or_else(|text| {
+                // One that has run into the server's end while it waits for BR_TRANSACTION_COMPLETE.
+                if text.contains("Dead") {
+                    Ok(())
+                } else {
+                    Err(text)
+                }
+            })?;
+        }
+    }
+    drop(writer);
+    ensure(is_closed_within(&reader, 10), "nobody has it any more")?;
+    let binder = scene.open();
+    expect(
+        binder.write(&Parcel::new().transaction()).result,
+        Ok(()),
+        "call",
+    )?;
+    ensure(matches!(next(&binder)?, Return::Dead), "nobody is there")
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tests that every binder must pass, on the device `BINDER_DEVICE`, or else on `/dev/binder_fd`.
+//!
+//! usage: binder_fd [TEST]
+//!
+//! Each test is a process of its own, with a time limit. After each, on our own device, nothing may be
+//! left: the module must be unused again.
+
+mod buffers;
+mod calls;
+mod deaths;
+mod fds;
+mod hostile;
+mod ioctls;
+mod process;
+mod scene;
+mod threads;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use scene::Scene;
+
+/// A test: what it does on a scene of its own; the error is what went wrong.
+type Test = fn(&Scene) -> Result<(), String>;
+
+/// The tests that other binders do not pass, and why; the README tells more.
+const DIFFERENCES: &[(&str, &str)] = &[
+    (
+        "own_device_in_own_queue",
+        "the kernel's binder keeps it for ever",
+    ),
+    (
+        "unmapped_with_parcels_on_their_way",
+        "the kernel's binder delivers to where nothing is mapped",
+    ),
+    (
+        "read_buffer_and_files",
+        "the kernel's binder leaves the file descriptor open",
+    ),
+    (
+        "references_in_parcels",
+        "the kernel's binder translates them",
+    ),
+];
+
+/// Whether it is the device of this project.
+fn is_ours(device: &Path) -> bool {
+    device.ends_with("binder_fd")
+}
+
+/// The time that a test may take.
+const LIMIT: u32 = 60;
+
+/// Whether nobody uses the module of `device`; where that cannot be told, nobody does.
+fn is_unused(device: &Path) -> bool {
+    let Some(name) = device.file_name().and_then(|name| name.to_str()) else {
+        return true;
+    };
+    let modules = std::fs::read_to_string("/proc/modules").unwrap_or_default();
+    let users = modules.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        (words.next() == Some(name)).then(|| words.nth(1) == Some("0"))
+    });
+    users.unwrap_or(true)
+}
+
+/// Runs a test, and looks whether anything of it is left.
+fn run(device: &Path, test: Test) -> Result<(), String> {
+    let scene = Scene::new(device);
+    process::Child::fork(|| {
+        // SAFETY: It only sets a timer, whose signal ends this process.
+        unsafe { libc::alarm(LIMIT) };
+        test(&scene)
+    })
+    .join()?;
+
+    let start = Instant::now();
+    while !is_unused(device) {
+        if start.elapsed() > Duration::from_secs(10) {
+            return Err("something is left: the module is still in use".into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let device = std::env::var("BINDER_DEVICE").unwrap_or("/dev/binder_fd".into());
+    let device = PathBuf::from(device);
+    let only = std::env::args().nth(1);
+    let tests: Vec<(&str, Test)> = [
+        ioctls::TESTS,
+        calls::TESTS,
+        fds::TESTS,
+        buffers::TESTS,
+        threads::TESTS,
+        deaths::TESTS,
+        hostile::TESTS,
+    ]
+    .concat()
+    .into_iter()
+    .filter(|(name, _)| only.as_ref().is_none_or(|only| only == name))
+    .collect();
+
+    println!("TAP version 13\n1..{}", tests.len());
+    if !device.exists() {
+        println!("Bail out! there is no {}", device.display());
+        return ExitCode::FAILURE;
+    }
+    let mut has_failed = false;
+    for (number, (name, test)) in (1..).zip(&tests) {
+        let difference = DIFFERENCES.iter().find(|(other, _)| other == name);
+        if let (false, Some((_, why))) = (is_ours(&device), difference) {
+            println!("ok {number} {name} # SKIP {why}");
+            continue;
+        }
+        match run(&device, *test) {
+            Ok(()) => println!("ok {number} {name}"),
+            Err(text) => {
+                text.lines().for_each(|line| println!("# {line}"));
+                println!("not ok {number} {name}");
+                has_failed = true;
+            }
+        }
+    }
+    ExitCode::from(u8::from(has_failed))
+}

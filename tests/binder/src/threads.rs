@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Threads of a process: who gets what, and how they wait.
+
+use std::{
+    os::fd::{AsFd, AsRawFd},
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use ashmem_binder::{uapi, Binder, Errno, Parcel, Return};
+
+use crate::{
+    process::{thread_id, Child},
+    scene::{
+        await_reply, call, call_for_data, ensure, enter, expect, receive, respond, send_one_way,
+        Scene,
+    },
+    Test,
+};
+
+/// The tests of this file.
+pub const TESTS: &[(&str, Test)] = &[
+    ("many_clients_many_threads", many_clients_many_threads),
+    (
+        "reply_to_the_thread_that_asked",
+        reply_to_the_thread_that_asked,
+    ),
+    (
+        "a_busy_thread_gets_nothing_new",
+        a_busy_thread_gets_nothing_new,
+    ),
+    ("spawn_looper", spawn_looper),
+    ("no_wait", no_wait),
+    ("no_space_for_returns", no_space_for_returns),
+    ("poll", poll),
+    ("epoll", epoll),
+    ("epoll_outlives_the_thread", epoll_outlives_the_thread),
+    ("signals_interrupt", signals_interrupt),
+    ("flush_ends_reads", flush_ends_reads),
+    ("thread_exit", thread_exit),
+];
+
+/// Runs `work` on some threads at once; the first error counts.
+fn on_threads(
+    count: usize,
+    work: impl Fn(usize) -> Result<(), String> + Sync,
+) -> Result<(), String> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..count)
+            .map(|i| {
+                scope.spawn({
+                    let work = &work;
+                    move || work(i)
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| "a thread panicked".to_string())?)
+    })
+}
+
+/// What a thread says of a transaction: its own number, and the sender's.
+fn serve_for_ever(binder: &Binder) -> Result<(), String> {
+    enter(binder);
+    loop {
+        let tr = receive(binder)?;
+        let data = [&(thread_id()).to_ne_bytes()[..], binder.data(&tr)].concat();
+        respond(binder, &tr, &Parcel::of(&data))?;
+    }
+}
+
+fn many_clients_many_threads(scene: &Scene) -> Result<(), String> {
+    let (_server, _line) = scene.server(|binder, _| on_threads(4, |_| serve_for_ever(binder)));
+    let clients: Vec<_> = (0..4)
+        .map(|client| {
+            Child::fork(|| {
+                let binder = scene.open();
+                on_threads(3, |thread| {
+                    for round in 0..200u32 {
+                        let text = format!("{client} {thread} {round}");
+                        let data = call_for_data(&binder, &Parcel::of(text.as_bytes()))?;
+                        ensure(&data[4..] == text.as_bytes(), "the answer")?;
+                    }
+                    Ok(())
+                })
+            })
+        })
+        .collect();
+    clients.into_iter().try_for_each(Child::join)
+}
+
+fn reply_to_the_thread_that_asked(scene: &Scene) -> Result<(), String> {
+    let (_server, _line) = scene.server(|binder, _| {
+        let all_asked = Barrier::new(4);
+        on_threads(4, |_| {
+            enter(binder);
+            let tr = receive(binder)?;
+            // None is answered before all have asked.
+            all_asked.wait();
+            let answer = Parcel::of(binder.data(&tr));
+            respond(binder, &tr, &answer)
+        })
+    });
+    let binder = scene.open();
+    on_threads(4, |thread| {
+        let data = call_for_data(&binder, &Parcel::of(&[thread as u8; 5]))?;
+        ensure(data == [thread as u8; 5], "the answer")
+    })
+}
+
+fn a_busy_thread_gets_nothing_new(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        let tr = receive(binder)?;
+        line.tell(1);
+        line.hear()?;
+        // There is another one, but this thread has to reply first.
+        let mut space = [0; 256];
+        for _ in 0..3 {
+            let flags = libc::O_NONBLOCK | libc::O_RDWR;
+            // SAFETY: It sets a flag of the open file.
+            unsafe { libc::fcntl(binder.as_fd().as_raw_fd(), libc::F_SETFL, flags) };
+            let read = binder.write_read(&[], &mut space);
+            expect(read.result, Err(Errno(libc::EAGAIN)), "while it is busy")?;
+            // SAFETY: As above.
+            unsafe { libc::fcntl(binder.as_fd().as_raw_fd(), libc::F_SETFL, libc::O_RDWR) };
+        }
+        respond(binder, &tr, &Parcel::new())?;
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())
+    });
+    let first = scene.open();
+    expect(
+        first.write(&Parcel::new().transaction()).result,
+        Ok(()),
+        "the first",
+    )?;
+    line.hear()?;
+    let second = Child::fork(|| {
+        let binder = scene.open();
+        expect(
+            binder.write(&Parcel::new().transaction()).result,
+            Ok(()),
+            "the second",
+        )?;
+        line.tell(1);
+        ensure(await_reply(&binder)?.is_ok(), "the second reply")
+    });
+    ensure(await_reply(&first)?.is_ok(), "the first reply")?;
+    second.join()?;
+    server.join()
+}
+
+fn spawn_looper(scene: &Scene) -> Result<(), String> {
+    let (server, _line) = scene.server(|binder, _| {
+        let mut most = 2u32;
+        expect(
+            binder.ioctl_on(uapi::BINDER_SET_MAX_THREADS, &mut most),
+            Ok(()),
+            "max threads",
+        )?;
+        let asked = |returns: &[Return]| {
+            returns
+                .iter()
+                .filter(|r| matches!(r, Return::SpawnLooper))
+                .count()
+        };
+        let register = uapi::binder_driver_command_protocol_BC_REGISTER_LOOPER.to_ne_bytes();
+        let mut count = 0;
+        for round in 0..6 {
+            // No other thread waits, so each read that gets something asks, until there are enough; the
+            // next one only when the one before has registered.
+            let returns = loop {
+                let returns = binder.read().map_err(|err| format!("{err:?}"))?;
+                if returns.iter().any(|r| matches!(r, Return::Transaction(_))) {
+                    break returns;
+                }
+                count += asked(&returns);
+            };
+            count += asked(&returns);
+            let expected = [1, 1, 1, 2, 2, 2][round];
+            expect(
+                count,
+                expected,
+                &format!("threads asked for in round {round}"),
+            )?;
+            if let Some(Return::Transaction(tr)) =
+                returns.iter().find(|r| matches!(r, Return::Transaction(_)))
+            {
+                expect(binder.write(&Parcel::new().reply()).result, Ok(()), "reply")?;
+                expect(binder.write(&Binder::free(tr)).result, Ok(()), "free")?;
+            }
+            if round == 2 || round == 4 {
+                let registered = thread::scope(|scope| {
+                    scope
+                        .spawn(|| binder.write(&register).result)
+                        .join()
+                        .map_err(|_| "panic".to_string())
+                })?;
+                expect(registered, Ok(()), "register")?;
+            }
+        }
+        Ok(())
+    });
+    let binder = scene.open();
+    for _ in 0..6 {
+        call_for_data(&binder, &Parcel::new())?;
+    }
+    server.join()
+}
+
+/// Sets or clears `O_NONBLOCK`.
+fn set_no_wait(binder: &Binder, no_wait: bool) {
+    let flags = libc::O_RDWR | if no_wait { libc::O_NONBLOCK } else { 0 };
+    // SAFETY: It sets a flag of the open file.
+    assert_eq!(0, unsafe {
+        libc::fcntl(binder.as_fd().as_raw_fd(), libc::F_SETFL, flags)
+    });
+}
+
+fn no_wait(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        line.hear()?;
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())?;
+        line.tell(1);
+        Ok(())
+    });
+    let binder = scene.open();
+    set_no_wait(&binder, true);
+    let mut space = [0; 256];
+    let first = binder.write_read(&[], &mut space);
+    expect(first.result, Ok(()), "the first read")?;
+    let nothing = binder.write_read(&[], &mut space);
+    expect(nothing.result, Err(Errno(libc::EAGAIN)), "nothing to read")?;
+    let asked = binder.write_read(&Parcel::new().transaction(), &mut space);
+    expect(asked.result, Err(Errno(libc::EAGAIN)), "no reply yet")?;
+    expect(asked.written, 68, "written all the same")?;
+    line.tell(1);
+    line.hear()?;
+    ensure(await_reply(&binder)?.is_ok(), "the reply")?;
+    server.join()
+}
+
+fn no_space_for_returns(scene: &Scene) -> Result<(), String> {
+    let (server, _line) = scene.server(|binder, _| {
+        let mut space = [0; 256];
+        let mut without = || -> Result<(), String> {
+            for size in [4, 8, 68, 72, 79] {
+                let read = binder.write_read(&[], &mut space[..size]);
+                expect(read.result, Ok(()), &format!("{size} bytes of space"))?;
+                ensure(
+                    matches!(read.returns[..], [Return::Noop]),
+                    &format!("{read:?}"),
+                )?;
+            }
+            Ok(())
+        };
+        without()?;
+        without()?;
+        let read = binder.write_read(&[], &mut space[..80]);
+        let [Return::Noop, Return::Transaction(tr)] = read.returns[..] else {
+            return Err(format!("{read:?}"));
+        };
+        respond(binder, &tr, &Parcel::new())
+    });
+    let binder = scene.open();
+    call_for_data(&binder, &Parcel::new())?;
+    server.join()
+}
+
+/// Whether there is something to read, within `ms` milliseconds.
+fn is_ready(binder: &Binder, ms: i32) -> bool {
+    let mut poll = libc::pollfd {
+        fd: binder.as_fd().as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: One structure, as it says.
+    unsafe { libc::poll(&mut poll, 1, ms) == 1 && poll.revents == libc::POLLIN }
+}
+
+fn poll(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        for round in 0..5 {
+            ensure(
+                !is_ready(binder, 20),
+                &format!("nothing to read in round {round}"),
+            )?;
+            line.tell(1);
+            ensure(is_ready(binder, 10_000), "something to read")?;
+            let tr = receive(binder)?;
+            ensure(!is_ready(binder, 0), "it has been read")?;
+            respond(binder, &tr, &Parcel::new())?;
+        }
+        Ok(())
+    });
+    let binder = scene.open();
+    for _ in 0..5 {
+        line.hear()?;
+        call_for_data(&binder, &Parcel::new())?;
+    }
+    server.join()
+}
+
+fn epoll(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        // SAFETY: The structures are there, as they say.
+        unsafe {
+            let epoll = libc::epoll_create1(libc::EPOLL_CLOEXEC);
+            let mut event: libc::epoll_event = std::mem::zeroed();
+            event.events = libc::EPOLLIN as u32;
+            let fd = binder.as_fd().as_raw_fd();
+            expect(
+                libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event),
+                0,
+                "add",
+            )?;
+            expect(
+                libc::epoll_wait(epoll, &mut event, 1, 20),
+                0,
+                "nothing to read",
+            )?;
+            line.tell(1);
+            expect(
+                libc::epoll_wait(epoll, &mut event, 1, 10_000),
+                1,
+                "something to read",
+            )?;
+        }
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())
+    });
+    let binder = scene.open();
+    line.hear()?;
+    call_for_data(&binder, &Parcel::new())?;
+    server.join()
+}
+
+fn epoll_outlives_the_thread(scene: &Scene) -> Result<(), String> {
+    let binder = scene.open();
+    for _ in 0..20 {
+        // SAFETY: The structures are there, as they say.
+        let epoll = unsafe {
+            let epoll = libc::epoll_create1(libc::EPOLL_CLOEXEC);
+            let mut event: libc::epoll_event = std::mem::zeroed();
+            event.events = libc::EPOLLIN as u32;
+            let fd = binder.as_fd().as_raw_fd();
+            expect(
+                libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event),
+                0,
+                "add",
+            )?;
+            epoll
+        };
+        let exit = binder.ioctl(u64::from(uapi::BINDER_THREAD_EXIT), 0);
+        expect(exit, Ok(()), "BINDER_THREAD_EXIT")?;
+        // SAFETY: The structure is there, and the file is this test's.
+        unsafe {
+            let mut event: libc::epoll_event = std::mem::zeroed();
+            libc::epoll_wait(epoll, &mut event, 1, 0);
+            libc::close(epoll);
+        }
+    }
+    Ok(())
+}
+
+/// Does nothing: a signal with a handler interrupts.
+extern "C" fn nothing(_signal: i32) {}
+
+fn signals_interrupt(scene: &Scene) -> Result<(), String> {
+    let (server, _line) = scene.answering(|_, _| Parcel::new());
+    let binder = scene.open();
+    let mut space = [0; 256];
+    binder.write_read(&[], &mut space);
+    // SAFETY: The handler does nothing.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as usize;
+        libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut());
+    }
+    let (pid, tid) = (std::process::id() as i32, thread_id());
+    for round in 0..5 {
+        // Not a process: closing its copy of the device would end the read, too.
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                thread::sleep(Duration::from_millis(100));
+                // SAFETY: The thread waits for it.
+                unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, libc::SIGUSR1) };
+            });
+            let start = Instant::now();
+            let read = binder.write_read(&[], &mut space);
+            expect(
+                read.result,
+                Err(Errno(libc::EINTR)),
+                &format!("round {round}"),
+            )?;
+            ensure(start.elapsed() > Duration::from_millis(50), "it waited")
+        })?;
+    }
+    ensure(call(&binder, &Parcel::new())?.is_ok(), "a call after it")?;
+    server.kill();
+    Ok(())
+}
+
+/// Who closes a file descriptor of the open file lets all reads return.
+fn flush_ends_reads(scene: &Scene) -> Result<(), String> {
+    let binder = scene.open();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut space = [0; 256];
+            let mut count = 0;
+            // The first returns at once, the second one waits.
+            for _ in 0..2 {
+                let read = binder.write_read(&[], &mut space);
+                expect(read.result, Ok(()), "a read")?;
+                ensure(
+                    matches!(read.returns[..], [Return::Noop]),
+                    "nothing was read",
+                )?;
+                count += 1;
+            }
+            expect(count, 2, "reads")
+        });
+        thread::sleep(Duration::from_millis(200));
+        // SAFETY: A file descriptor that nobody uses.
+        unsafe { libc::close(libc::dup(binder.as_fd().as_raw_fd())) };
+        reader.join().map_err(|_| "panic".to_string())?
+    })
+}
+
+fn thread_exit(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        // Ends with a transaction to answer.
+        receive(binder)?;
+        let exit = || binder.ioctl(u64::from(uapi::BINDER_THREAD_EXIT), 0);
+        expect(exit(), Ok(()), "BINDER_THREAD_EXIT")?;
+        line.hear()?;
+        enter(binder);
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::of(b"again"))?;
+        // Twice in a row, and it can be used after.
+        expect(
+            (exit(), exit()),
+            (Ok(()), Ok(())),
+            "BINDER_THREAD_EXIT twice",
+        )
+    });
+    let binder = scene.open();
+    let dead = call(&binder, &Parcel::new())?;
+    ensure(
+        matches!(dead, Err(Return::Dead)),
+        "the server's thread has ended",
+    )?;
+    line.tell(1);
+    let data = call_for_data(&binder, &Parcel::new())?;
+    ensure(data == b"again", "another one")?;
+    server.join()?;
+    let returned = send_one_way(&binder, &Parcel::new())?;
+    ensure(matches!(returned, Return::Dead), "the server has ended")
+}
