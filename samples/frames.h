@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the two programs of the demonstration agree on: where they meet, what
+ * What the two programs of the demonstration agree on: what can be asked for, what
  * stands where in the region, and how each tells the other that it is its turn.
  */
 #ifndef FRAMES_H
 #define FRAMES_H
 
 #include <errno.h>
+#include <linux/ashmem.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #define REGION_NAME	"demo-frames"
-#define REGION_SIZE	(8UL << 20)
+/* More than a binder buffer can hold. */
+#define REGION_SIZE	(16UL << 20)
+
+/* What the client can ask the server for: each is a file descriptor. */
+#define GET_REGION	1
+/* A socket, through which all bytes of the region come one by one. */
+#define GET_COPY	2
 
 /* A picture of 4 bytes a pixel, drawn anew for each frame. */
 #define WIDTH		1280
@@ -31,7 +38,7 @@
 
 /*
  * The region. Server and client map the same pages, so what one stores the
- * other loads; no byte of a frame goes through the socket.
+ * other loads; no byte of a frame goes through the kernel.
  *
  * @drawn:    how many frames the server has drawn; it wakes the client
  * @checked:  how many of them the client has looked at; it wakes the server
@@ -106,7 +113,12 @@ static inline void show(const char *who, const char *path, const char *what)
 /* Prints what the kernel tells of this process's mapping and of its descriptor. */
 static inline void show_region(const char *who, int fd)
 {
+	unsigned long inode;
 	char path[64];
+
+	if (ioctl(fd, ASHMEM_GET_FILE_ID, &inode))
+		fail("asking for the inode");
+	printf("%s My descriptor is %d, the inode of the memory behind it %lu.\n", who, fd, inode);
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", getpid());
 	printf("%s %s says:\n", who, path);
@@ -117,17 +129,12 @@ static inline void show_region(const char *who, int fd)
 	fflush(stdout);
 }
 
-/* The two meet at a socket; samples/run makes a folder for it that is theirs alone. */
-static inline struct sockaddr_un meeting_point(const char *path)
+static inline double seconds(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timespec now;
 
-	if (!path || strlen(path) >= sizeof(address.sun_path)) {
-		errno = EINVAL;
-		fail("the argument is to be the path of a socket");
-	}
-	memcpy(address.sun_path, path, strlen(path));
-	return address;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "frames.h"
+#include "handover.h"
 
 #define ME	"[server]"
 
@@ -29,47 +30,42 @@ static void draw(struct frames *frames, uint32_t number)
 	}
 }
 
-/* Waits for somebody to connect, and passes on the region's descriptor. */
-static void hand_over(int fd, const char *path)
+/* Sends all bytes of the region: what it takes where no memory is shared. */
+static void send_copy(int socket, const struct frames *frames)
 {
-	struct sockaddr_un address = meeting_point(path);
-	char byte = 0, control[CMSG_SPACE(sizeof(fd))] = { 0 };
-	struct iovec data = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = {
-		.msg_iov = &data, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), client;
+	const char *bytes = (const char *)frames;
 
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) ||
-	    listen(listener, 1))
-		fail(path);
-	client = accept(listener, NULL, NULL);
-	if (client < 0)
-		fail("accept");
+	for (size_t sent = 0; sent < REGION_SIZE;) {
+		ssize_t n = write(socket, bytes + sent, REGION_SIZE - sent);
 
-	rights->cmsg_level = SOL_SOCKET;
-	rights->cmsg_type = SCM_RIGHTS;
-	rights->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
-	if (sendmsg(client, &message, 0) != 1)
-		fail("passing the descriptor");
-
-	close(client);
-	close(listener);
-	unlink(path);
+		if (n < 0)
+			fail("sending a copy");
+		sent += n;
+	}
 }
 
-static double seconds(void)
+/* Answers the client: with the region, and for comparison with a copy of it. */
+static void hand_over(int fd, const struct frames *frames)
 {
-	struct timespec now;
+	int binder = binder_open(), ends[2];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
+	binder_become_manager(binder);
+	if (binder_receive(binder) != GET_REGION)
+		fail("the client should ask for the region");
+	binder_reply(binder, fd);
+
+	if (binder_receive(binder) != GET_COPY)
+		fail("the client should ask for a copy");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		fail("socketpair");
+	binder_reply(binder, ends[1]);
+	close(ends[1]);
+	send_copy(ends[0], frames);
+	close(ends[0]);
+	close(binder);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	struct frames *frames;
 	double began, took;
@@ -93,8 +89,8 @@ int main(int argc, char **argv)
 	printf(ME " It is mapped now, so its name and size are frozen.\n");
 	show_region(ME, fd);
 
-	hand_over(fd, argc > 1 ? argv[1] : NULL);
-	printf(ME " I passed the descriptor through a UNIX socket; the memory stays.\n");
+	hand_over(fd, frames);
+	printf(ME " I passed the descriptor through " BINDER "; the memory stays.\n");
 	fflush(stdout);
 
 	began = seconds();
