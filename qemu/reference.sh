@@ -3,15 +3,16 @@
 #
 # What binder_fd.ko is compared with: the kernel's own binder, in the stock kernel that has it.
 
-# The release beside the one in use that has all modules.
+# generic_release RELEASE: the one beside it that has all modules.
 generic_release() {
-	say "$RELEASE" | sed 's/-\(cloud\|rt\)-/-/; s/-16k$//'
+	sed 's/-\(cloud\|rt\)-/-/; s/-16k$//' <<<"$1"
 }
 
 # use_reference: sees to that kernel and its binder, and sets REFERENCE, where both are.
 use_reference() {
 	local release
-	release=$(generic_release)
+	# shellcheck disable=SC2153
+	release=$(generic_release "$RELEASE")
 	REFERENCE=$CACHE/reference/$release
 	[ -d "$REFERENCE" ] && return
 	lock_cache
@@ -39,9 +40,9 @@ unpack_reference() {
 	find "$dir/deb" -name 'binder_linux.ko.xz' -exec xz -d {} + || return
 	find "$dir/deb" -name 'binder_linux.ko' -exec mv {} "$dir/binder_linux.ko" \; || return
 	find "$dir/deb" -name 'vmlinuz*' -exec mv {} "$dir/vmlinuz" \; || return
-	[ -s "$dir/binder_linux.ko" ] && [ -s "$dir/vmlinuz" ] || {
+	if ! [ -s "$dir/binder_linux.ko" ] || ! [ -s "$dir/vmlinuz" ]; then
 		echo "$release has no image or no binder_linux.ko"
 		return 1
-	}
+	fi
 	rm -rf "$dir/deb"
 }

@@ -47,6 +47,7 @@ test_guest() {
 	fi
 	if [ "$list" = binder ]; then
 		# The kernel's own binder must pass the same tests. It has much to say about bad input.
+		# shellcheck disable=SC2034
 		local KIMAGE=$REFERENCE/vmlinuz loglevel=5
 		name+=binder-
 	fi

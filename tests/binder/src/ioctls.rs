@@ -19,6 +19,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("map_once", map_once),
     ("map_of_another_process", map_of_another_process),
     ("fork_does_not_inherit", fork_does_not_inherit),
+    ("ioctls_of_another_process", ioctls_of_another_process),
     ("buffer_begins_empty", buffer_begins_empty),
     ("one_manager", one_manager),
     ("manager_comes_and_goes", manager_comes_and_goes),
@@ -138,6 +139,29 @@ fn fork_does_not_inherit(scene: &Scene) -> Result<(), String> {
         )
     })
     .join()
+}
+
+fn ioctls_of_another_process(scene: &Scene) -> Result<(), String> {
+    let binder = scene.open();
+    let refused = Err(Errno(libc::EINVAL));
+    Child::fork(|| {
+        let mut space = [0u64; 32];
+        for number in [
+            uapi::BINDER_VERSION,
+            uapi::BINDER_WRITE_READ,
+            uapi::BINDER_SET_MAX_THREADS,
+            uapi::BINDER_SET_CONTEXT_MGR,
+            uapi::BINDER_SET_CONTEXT_MGR_EXT,
+            uapi::BINDER_THREAD_EXIT,
+            uapi::BINDER_GET_EXTENDED_ERROR,
+        ] {
+            let what = format!("ioctl {number:#x} of the child");
+            expect(binder.ioctl_on(number, &mut space), refused, &what)?;
+        }
+        Ok(())
+    })
+    .join()?;
+    expect(binder.become_manager(0, 0), Ok(()), "the parent's ioctl")
 }
 
 /// Nothing is there before something was received: it is not even readable.

@@ -4,11 +4,12 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`pin`] | what is tested: the module's own file, over the kernel's own red-black tree |
+//! | [`pin`] | the module's own file, over the kernel's own red-black tree |
 //! | [`model`] | what it must do, page by page |
 //! | [`op`], [`subject`], [`order`] | operations, and the means to carry them out |
 //! | [`exhaustive`], [`random`] | comparisons of all states, and of long sequences |
 //! | [`many`], [`spares`] | very many ranges; memory that goes round |
+//! | [`space`], [`space_test`] | the space in a binder buffer: the module's own file, and its model |
 //! | [`user_range`] | what a `struct ashmem_pin` means |
 //! | [`tap`] | the report |
 //!
@@ -24,6 +25,10 @@ mod order;
 #[path = "../../../pin.rs"]
 mod pin;
 mod random;
+#[rustfmt::skip]
+#[path = "../../../binder_fd/buffer/space.rs"]
+mod space;
+mod space_test;
 mod spares;
 mod subject;
 mod tap;
@@ -58,6 +63,8 @@ const TESTS: &[Test] = &[
     ("random_sequences", random::run),
     ("many_ranges_one_by_one", many::one_by_one),
     ("many_ranges_at_once", many::at_once),
+    ("space_at_random", space_test::random),
+    ("space_in_any_order", space_test::any_order),
 ];
 
 fn main() -> ExitCode {

@@ -20,6 +20,8 @@ pub mod flags {
 
     /// May sleep.
     pub const GFP_KERNEL: Flags = Flags(());
+    /// The same, and somebody pays.
+    pub const GFP_KERNEL_ACCOUNT: Flags = Flags(());
 }
 
 /// There is no memory: never on the host.

@@ -27,6 +27,15 @@ pub mod error {
         }
     }
 
+    pub mod code {
+        //! Those that the pure parts name.
+
+        use super::Error;
+
+        /// No space is left.
+        pub const ENOSPC: Error = Error(-28);
+    }
+
     impl From<AllocError> for Error {
         fn from(_: AllocError) -> Self {
             Self(-12)
@@ -39,7 +48,7 @@ pub mod prelude {
 
     pub use crate::{
         alloc::{flags::*, KBox},
-        error::{Error, Result},
+        error::{code::*, Error, Result},
     };
 }
 

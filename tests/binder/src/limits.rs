@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a process can make the kernel keep, and who pays for it.
+
+use std::{fs, thread};
+
+use ashmem_binder::{uapi, Binder, Errno, Parcel};
+
+use crate::{
+    process::{Child, Line},
+    scene::{call_for_data, ensure, enter, expect, receive, Scene},
+    Test, SKIP,
+};
+
+/// The tests of this file.
+pub const TESTS: &[(&str, Test)] = &[
+    ("the_receiver_pays", the_receiver_pays),
+    ("threads_are_bounded", threads_are_bounded),
+    ("unread_completions", unread_completions),
+    ("module_stays_while_used", module_stays_while_used),
+];
+
+/// The buffer is charged to the memory cgroup of who has mapped it, not of who fills it.
+fn the_receiver_pays(scene: &Scene) -> Result<(), String> {
+    const GROUP: &str = "/sys/fs/cgroup/binder_fd";
+    const SIZE: usize = 4 << 20;
+    if fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+memory").is_err() {
+        return Err(format!("{SKIP}there is no memory controller of cgroup2"));
+    }
+    fs::create_dir(GROUP).map_err(|err| format!("{GROUP}: {err}"))?;
+    let usage = || -> Result<usize, String> {
+        let text = fs::read_to_string(format!("{GROUP}/memory.current"));
+        let text = text.map_err(|err| err.to_string())?;
+        text.trim()
+            .parse()
+            .map_err(|_| format!("memory.current: {text}"))
+    };
+
+    let (ours, theirs) = Line::pair();
+    let server = Child::fork(|| {
+        fs::write(format!("{GROUP}/cgroup.procs"), "0").map_err(|err| err.to_string())?;
+        let mut binder = scene.open_unmapped();
+        binder.map(SIZE).map_err(|err| format!("{err:?}"))?;
+        binder
+            .become_manager(0, 0)
+            .map_err(|err| format!("{err:?}"))?;
+        enter(&binder);
+        theirs.tell(1);
+        loop {
+            let tr = receive(&binder)?;
+            crate::scene::respond(&binder, &tr, &Parcel::new())?;
+        }
+    });
+    ours.hear()?;
+    let binder = scene.open();
+    let before = usage()?;
+    call_for_data(&binder, &Parcel::of(&vec![1; SIZE]))?;
+    let charged = usage()?.saturating_sub(before);
+    server.kill();
+    // The group goes when what it is charged for has gone.
+    for _ in 0..100 {
+        if fs::remove_dir(GROUP).is_ok() {
+            break;
+        }
+        thread::sleep(std::time::Duration::from_millis(50));
+    }
+    println!("# {charged} bytes were charged for {SIZE}");
+    ensure(charged > SIZE / 10 * 9, "the receiver's group is charged")
+}
+
+/// Threads that end without a word are known on: there is a bound, and a way to be forgotten.
+fn threads_are_bounded(scene: &Scene) -> Result<(), String> {
+    const MOST: usize = 4096;
+    let binder = scene.open_unmapped();
+    let ask = |binder: &Binder| {
+        let mut version = 0i32;
+        thread::scope(|scope| {
+            scope
+                .spawn(|| binder.ioctl_on(uapi::BINDER_VERSION, &mut version))
+                .join()
+                .expect("a thread")
+        })
+    };
+    for number in 0..MOST {
+        expect(ask(&binder), Ok(()), &format!("thread {number}"))?;
+    }
+    expect(ask(&binder), Err(Errno(libc::ENOMEM)), "one too many")?;
+    // Another open file is not concerned.
+    expect(ask(&scene.open_unmapped()), Ok(()), "another open file")
+}
+
+/// The module cannot be unloaded while a file is open or a mapping is there.
+fn module_stays_while_used(scene: &Scene) -> Result<(), String> {
+    let unload = || {
+        // SAFETY: The name is a string.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_delete_module,
+                c"binder_fd".as_ptr(),
+                libc::O_NONBLOCK,
+            )
+        };
+        (result, Errno::last())
+    };
+    let in_use = (-1, Errno(libc::EWOULDBLOCK));
+    let binder = scene.open_unmapped();
+    expect(unload(), in_use, "with an open file")?;
+    let map = binder.try_map(4096, libc::PROT_READ);
+    let map = map.map_err(|err| format!("mmap: {err:?}"))?;
+    drop(binder);
+    expect(unload(), in_use, "with a mapping, and no open file")?;
+    // SAFETY: The mapping is this test's. When it goes, nobody uses the module: the runner looks.
+    unsafe { libc::munmap(map, 4096) };
+    Ok(())
+}
+
+/// A sender that never reads that its parcels are on their way can go on for ever.
+fn unread_completions(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        for _ in 0..5_000 {
+            let tr = receive(binder)?;
+            expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?;
+        }
+        line.tell(1);
+        Ok(())
+    });
+    let binder = scene.open();
+    let one_way = Parcel::new().flags(uapi::transaction_flags_TF_ONE_WAY);
+    let mut sent = 0;
+    for _ in 0..5_000 {
+        expect(
+            binder.write(&one_way.transaction()).result,
+            Ok(()),
+            "one-way",
+        )?;
+        sent += 1;
+    }
+    line.hear()?;
+    server.join()?;
+    // Each of them is still told.
+    let mut told = 0;
+    while told < sent {
+        let returns = binder.read().map_err(|err| format!("{err:?}"))?;
+        ensure(!returns.is_empty(), "something to read")?;
+        told += returns.len();
+    }
+    expect(told, sent, "how many were told")
+}
