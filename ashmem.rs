@@ -55,6 +55,7 @@ mod helpers {
     pub(crate) mod debugfs;
     pub(crate) mod fops;
     pub(crate) mod memcg;
+    pub(crate) mod misc;
     pub(crate) mod node;
     pub(crate) mod param;
     pub(crate) mod slab;
@@ -63,7 +64,7 @@ mod helpers {
 
 use ashmem_area::{
     debugfs,
-    misc::Registration,
+    misc,
     registry::Registry,
     shmem::BackingOps,
     slab::AreaCache, //
@@ -89,7 +90,7 @@ module! {
 struct AshmemModule {
     /// The device `/dev/ashmem`.
     #[pin]
-    _device: Registration,
+    _device: misc::Registration,
     /// The files in debugfs.
     _debugfs: Dir,
     /// Gives unpinned pages back.
@@ -112,7 +113,7 @@ impl kernel::InPlaceModule for AshmemModule {
             _registry <- Registry::new(),
             _reclaim <- Reclaim::new(),
             _debugfs: debugfs::create(),
-            _device <- Registration::register(),
+            _device <- misc::register(),
         })
     }
 }

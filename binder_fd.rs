@@ -54,6 +54,7 @@ use kernel::prelude::*;
 mod helpers {
     pub(crate) mod fops;
     pub(crate) mod memcg;
+    pub(crate) mod misc;
 }
 
 /// The driver: one folder, small files.
@@ -74,7 +75,7 @@ mod binder_fd {
 
 use binder_fd::{
     context,
-    device::Registration, //
+    device, //
 };
 
 module! {
@@ -90,14 +91,14 @@ module! {
 struct BinderFdModule {
     /// The device `/dev/binder_fd`.
     #[pin]
-    _device: Registration,
+    _device: device::Registration,
 }
 
 impl kernel::InPlaceModule for BinderFdModule {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         context::init();
         try_pin_init!(Self {
-            _device <- Registration::register(),
+            _device <- device::register(),
         })
     }
 }

@@ -9,7 +9,6 @@
 
 use kernel::{
     bindings,
-    error::to_result,
     fs::File,
     miscdevice::{
         MiscDevice,
@@ -24,17 +23,14 @@ use kernel::{
         Arc,
         ArcBorrow, //
     },
-    types::{
-        ForeignOwnable,
-        Opaque, //
-    }, //
+    types::ForeignOwnable, //
 };
 
 use super::process::Process;
-use crate::helpers::fops::FileOperations;
-
-/// The mode of the device node: every user may open it.
-const NODE_MODE: bindings::umode_t = 0o666;
+use crate::helpers::{
+    fops::FileOperations,
+    misc, //
+};
 
 /// How `MiscDevice` registers the device.
 const OPTIONS: MiscDeviceOptions = MiscDeviceOptions { name: c"binder_fd" };
@@ -74,54 +70,12 @@ impl MiscDevice for Process {
 }
 
 /// The device `/dev/binder_fd`, registered for as long as this lives.
-///
-/// # Invariants
-///
-/// `inner` is registered with `misc_register()`. It is the whole of the type, as it is of
-/// `MiscDeviceRegistration<Process>`: the trait's `open` casts to that.
-#[repr(transparent)]
-#[pin_data(PinnedDrop)]
-pub(crate) struct Registration {
-    /// The C structure.
-    #[pin]
-    inner: Opaque<bindings::miscdevice>,
-}
+pub(crate) type Registration = misc::Registration<Process>;
 
-// SAFETY: A misc device may be deregistered on another thread than it was registered on.
-unsafe impl Send for Registration {}
-// SAFETY: Nothing can be done with a shared reference.
-unsafe impl Sync for Registration {}
-
-impl Registration {
-    /// Registers the device: `misc_register()`.
-    ///
-    /// Errors are those of `misc_register()`: `EBUSY` when no minor is free, `EEXIST` when there is
-    /// a device of that name already, `ENOMEM`.
-    pub(crate) fn register() -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            inner <- Opaque::try_ffi_init(|slot: *mut bindings::miscdevice| {
-                let misc = bindings::miscdevice {
-                    fops: FOPS.as_ptr(),
-                    mode: NODE_MODE,
-                    ..OPTIONS.into_raw::<Process>()
-                };
-                // SAFETY: The initializer may write to `slot`.
-                unsafe { slot.write(misc) };
-
-                // SAFETY: `slot` was just filled in; it is pinned, and deregistered before it goes.
-                // INVARIANT: On success the device is registered.
-                to_result(unsafe { bindings::misc_register(slot) })
-            }),
-        })
-    }
-}
-
-#[pinned_drop]
-impl PinnedDrop for Registration {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the invariant the device is registered.
-        unsafe { bindings::misc_deregister(self.inner.get()) };
-    }
+/// Registers the device; the errors of [`misc::Registration::register`].
+pub(crate) fn register() -> impl PinInit<Registration, Error> {
+    // SAFETY: `FOPS` is made of the table of the options.
+    unsafe { Registration::register(OPTIONS, &FOPS) }
 }
 
 /// What `file` was opened as.
