@@ -40,7 +40,7 @@
 //!
 //! # What keeps what alive
 //!
-//! A file of this device keeps its [`process::Process`]; a parcel on its way keeps the files in it and
+//! A file of this device keeps its [`Process`](binder_fd::process::Process); a parcel on its way keeps the files in it and
 //! the receiver's `Process`. The receiver's own file may be one of those, directly or within a socket:
 //! it would then keep itself. But a parcel needs a buffer, the buffer a mapping, and a mapping ends with
 //! the receiver's address space at the latest: then all that is still on its way to it is dropped.
