@@ -5,10 +5,10 @@
 use ashmem_binder::{uapi, Binder, Parcel, Return};
 
 use crate::{
-    process::Child,
+    process::{Child, Line},
     scene::{
-        await_reply, call, call_fails, call_for_data, ensure, expect, next, receive, respond,
-        send_one_way, Scene, COOKIE, DEAD, FAILED, PTR,
+        await_reply, call, call_fails, call_for_data, ensure, enter, expect, next, receive,
+        respond, send_one_way, Scene, COOKIE, DEAD, FAILED, PTR,
     },
     Test,
 };
@@ -17,6 +17,8 @@ use crate::{
 pub const TESTS: &[(&str, Test)] = &[
     ("echo", echo),
     ("who_sends", who_sends),
+    ("client_in_a_pid_namespace", client_in_a_pid_namespace),
+    ("server_in_a_pid_namespace", server_in_a_pid_namespace),
     (
         "complete_comes_with_the_reply",
         complete_comes_with_the_reply,
@@ -78,6 +80,68 @@ fn who_sends(scene: &Scene) -> Result<(), String> {
     })
     .join()?;
     line.hear()?;
+    server.join()
+}
+
+/// Starts a process in a new PID namespace; the result is its number outside, and the process.
+fn fork_into_namespace(
+    tell_pid: &Line,
+    work: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
+    // SAFETY: Only the children of this process are concerned.
+    let result = unsafe { libc::unshare(libc::CLONE_NEWPID) };
+    expect(result, 0, "unshare")?;
+    let child = Child::fork(work);
+    child
+        .pid()
+        .to_ne_bytes()
+        .into_iter()
+        .for_each(|byte| tell_pid.tell(byte));
+    child.join()
+}
+
+/// The server sees the number that the client has where the server is.
+fn client_in_a_pid_namespace(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        let tr = receive(binder)?;
+        let mut pid = [0; 4];
+        for byte in &mut pid {
+            *byte = line.hear()?;
+        }
+        expect(tr.sender_pid, i32::from_ne_bytes(pid), "the sender")?;
+        respond(binder, &tr, &Parcel::new())
+    });
+    Child::fork(|| {
+        fork_into_namespace(&line, || {
+            expect(std::process::id(), 1, "the client's own number")?;
+            call_for_data(&scene.open(), &Parcel::new()).map(drop)
+        })
+    })
+    .join()?;
+    server.join()
+}
+
+/// A client that cannot be seen from where the server is has no number.
+fn server_in_a_pid_namespace(scene: &Scene) -> Result<(), String> {
+    let (ours, theirs) = Line::pair();
+    let server = Child::fork(|| {
+        fork_into_namespace(&theirs, || {
+            let binder = scene.open();
+            binder
+                .become_manager(0, 0)
+                .map_err(|err| format!("{err:?}"))?;
+            enter(&binder);
+            theirs.tell(1);
+            let tr = receive(&binder)?;
+            expect(tr.sender_pid, 0, "the sender")?;
+            respond(&binder, &tr, &Parcel::new())
+        })
+    });
+    // The number of the process, and that it is ready, in any order.
+    for _ in 0..5 {
+        ours.hear()?;
+    }
+    call_for_data(&scene.open(), &Parcel::new())?;
     server.join()
 }
 

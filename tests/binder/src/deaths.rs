@@ -23,6 +23,10 @@ pub const TESTS: &[(&str, Test)] = &[
         server_dies_before_it_replies,
     ),
     (
+        "server_dies_while_the_client_waits",
+        server_dies_while_the_client_waits,
+    ),
+    (
         "server_closes_before_it_replies",
         server_closes_before_it_replies,
     ),
@@ -49,6 +53,7 @@ pub const TESTS: &[(&str, Test)] = &[
         all_die_with_files_on_their_way,
     ),
     ("deaths_at_random", deaths_at_random),
+    ("deaths_leave_no_memory", deaths_leave_no_memory),
 ];
 
 /// A parcel with a file in it.
@@ -101,6 +106,25 @@ fn server_dies_before_it_replies(scene: &Scene) -> Result<(), String> {
     server.kill();
     learns(&binder)?;
     ensure(is_closed_within(&reader, 10), "nobody has it any more")
+}
+
+fn server_dies_while_the_client_waits(scene: &Scene) -> Result<(), String> {
+    for reads in [true, false] {
+        let (server, _line) = scene.server(|binder, _| {
+            if reads {
+                receive(binder)?;
+            }
+            // By then the client sleeps.
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            Ok(())
+        });
+        let binder = scene.open();
+        let written = binder.write(&Parcel::new().transaction());
+        expect(written.result, Ok(()), "call")?;
+        learns(&binder)?;
+        server.join()?;
+    }
+    Ok(())
 }
 
 /// The file is closed, and the process goes on.
@@ -358,4 +382,50 @@ fn deaths_at_random(scene: &Scene) -> Result<(), String> {
         "call",
     )?;
     ensure(matches!(next(&binder)?, Return::Dead), "nobody is there")
+}
+
+/// The memory that is in use and cannot be had again, in KiB.
+fn used_memory() -> Result<i64, String> {
+    let text = std::fs::read_to_string("/proc/meminfo").map_err(|err| err.to_string())?;
+    let value = |key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<i64>().ok())
+            .ok_or(format!("no {key} in /proc/meminfo"))
+    };
+    let free = value("MemFree:")? + value("Buffers:")? + value("Cached:")?;
+    Ok(value("MemTotal:")? - free - value("SReclaimable:")?)
+}
+
+/// Rounds in which all die with parcels on their way cost nothing in the end.
+fn deaths_leave_no_memory(scene: &Scene) -> Result<(), String> {
+    const ROUNDS: usize = 600;
+    /// Less than 21 KiB a round: the pages of a buffer would be more, and so would be the parcels.
+    const SLACK_KIB: i64 = 12 << 10;
+    let (_reader, writer) = pipe();
+    let mut before = 0;
+    for round in 0..ROUNDS + 50 {
+        if round == 50 {
+            // The kernel's own caches have been filled.
+            before = used_memory()?;
+        }
+        let (server, _line) = scene.server(|binder, line| {
+            receive(binder)?;
+            line.hear().map(drop)
+        });
+        let binder = scene.open();
+        for _ in 0..40 {
+            send_one_way(&binder, &with(&writer).plain(&[1; 1000]))?;
+        }
+        server.kill();
+    }
+    let mut more = 0;
+    for _ in 0..50 {
+        more = used_memory()? - before;
+        if more < SLACK_KIB {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    println!("# {more} KiB more after {ROUNDS} rounds");
+    ensure(more < SLACK_KIB, "the memory is given back")
 }
