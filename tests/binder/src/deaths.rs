@@ -398,8 +398,8 @@ fn used_memory() -> Result<i64, String> {
 
 /// Rounds in which all die with parcels on their way cost nothing in the end.
 fn deaths_leave_no_memory(scene: &Scene) -> Result<(), String> {
-    const ROUNDS: usize = 600;
-    /// Less than 21 KiB a round: the pages of a buffer would be more, and so would be the parcels.
+    const ROUNDS: usize = 300;
+    /// Less than 41 KiB a round: the pages of a buffer would be more, and so would be the parcels.
     const SLACK_KIB: i64 = 12 << 10;
     let (_reader, writer) = pipe();
     let mut before = 0;
