@@ -2,7 +2,7 @@
 #
 # `make help` lists what there is. Kbuild reads the file Kbuild, not this one.
 
-TARGETS := all run shell test unit lint doc update
+TARGETS := all run shell test test-debug coverage stress unit lint doc update
 MODULE_FILES := M=$(CURDIR)
 
 .PHONY: $(TARGETS) clean distclean help
@@ -18,8 +18,8 @@ clean:
 
 else
 
-all run shell test unit lint doc update:
-	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' V='$(V)' \
+$(TARGETS):
+	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' TIME='$(TIME)' V='$(V)' \
 		MUTANTS='$(MUTANTS)' qemu/main.sh $@
 
 clean:
@@ -33,6 +33,9 @@ endif
 help:
 	@echo 'make run         boot a stock kernel, load the module, show it at work'
 	@echo 'make test        run every test suite on x86_64 and arm64'
+	@echo 'make test-debug  the same in kernels that look for what a stock kernel hides: KASAN, KCSAN and more'
+	@echo 'make coverage    which lines of the modules the suites reach, and why not the others'
+	@echo 'make stress      the tests of races over and over, for half an hour or TIME='
 	@echo 'make unit        the tests of the pure parts, on this system; with MUTANTS=1 tests of those tests, too'
 	@echo 'make             build the module for the default kernel; with KDIR=... for that kernel tree'
 	@echo 'make shell       a shell in a guest with the module and the tests'
@@ -42,4 +45,4 @@ help:
 	@echo 'make clean       remove what was built; make distclean also what was fetched'
 	@echo
 	@echo 'ARCH=x86_64|arm64   KERNEL=cloud|generic|rt|16k or a version or a release'
-	@echo 'ACCEL=tcg|kvm   MIRROR=(a Debian mirror)   TESTS=name,name   V=1'
+	@echo 'ACCEL=tcg|kvm   MIRROR=(a Debian mirror)   TESTS=name,name   TIME=seconds   V=1'

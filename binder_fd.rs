@@ -30,7 +30,8 @@
 //! mmap_lock               (held by the caller of mmap, and where a mapping goes)
 //!   CONTEXT               (a mutex: who the manager is)
 //!   Process::state        (a mutex per open file: its threads and queues)
-//!   Buffer::space         (a mutex per open file: which parts of the buffer are in use)
+//!   Buffer::parts         (a mutex per open file: which parts of the buffer are in use)
+//!   Pages::adding         (a mutex per open file: pages of the buffer are allocated)
 //!     memory allocation   (no reclaim comes back here)
 //! ```
 //!

@@ -112,6 +112,9 @@ impl Tables {
                 release: Some(backing_release),
                 mmap: Some(deny_mmap),
                 mmap_prepare: None,
+                // shmem's hook insists on shmem's own table. Where a mapping is moved to is then
+                // found as it is for the device's file, which has no hook either.
+                get_unmapped_area: None,
                 ..*shmem_file
             },
             reopened: bindings::file_operations {
@@ -119,6 +122,7 @@ impl Tables {
                 open: Some(reopened_open),
                 mmap: Some(deny_mmap),
                 mmap_prepare: None,
+                get_unmapped_area: None,
                 write_iter: None,
                 splice_write: None,
                 fallocate: None,

@@ -76,10 +76,13 @@ impl Buffer {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             mapped: SetOnce::new(),
-            parts <- new_mutex!(Parts {
-                space: Space::new(),
-                is_open: false,
-            }),
+            parts <- new_mutex!(
+                Parts {
+                    space: Space::new(),
+                    is_open: false,
+                },
+                "Buffer::parts"
+            ),
         })
     }
 

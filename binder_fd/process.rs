@@ -192,18 +192,21 @@ impl Process {
                 cred: ARef::from(file.cred()),
                 payer: Memcg::of_current(),
                 buffer <- Buffer::new(),
-                state <- new_mutex!(ProcessState {
-                    is_closed: false,
-                    threads: RBTree::new(),
-                    thread_count: 0,
-                    waiting: KVec::new(),
-                    todo: Queue::new(),
-                    one_way_is_busy: false,
-                    one_way_todo: Queue::new(),
-                    max_threads: 0,
-                    has_requested: false,
-                    started: 0,
-                }),
+                state <- new_mutex!(
+                    ProcessState {
+                        is_closed: false,
+                        threads: RBTree::new(),
+                        thread_count: 0,
+                        waiting: KVec::new(),
+                        todo: Queue::new(),
+                        one_way_is_busy: false,
+                        one_way_todo: Queue::new(),
+                        max_threads: 0,
+                        has_requested: false,
+                        started: 0,
+                    },
+                    "Process::state"
+                ),
             }? Error),
             GFP_KERNEL_ACCOUNT,
         )

@@ -3,10 +3,11 @@
 #
 # The module and the programs for the kernel in use; make, cargo and Kbuild see what is up to date.
 
+# build_module [MAKE-ARGUMENTS...]: into MODULE_DIR.
 build_module() {
-	mkdir -p "$OUT/module"
+	mkdir -p "$MODULE_DIR"
 	step "$OUT/log/module.log" "build the module for $RELEASE" \
-		kernel_make -C "$KOBJ" M="$TOP" MO="$OUT/module" modules
+		kernel_make -C "$KOBJ" M="$TOP" MO="$MODULE_DIR" "$@" modules
 }
 
 # How the programs for this architecture are compiled.
@@ -36,7 +37,7 @@ build_tests() {
 	mkdir -p "$OUT/tests" "$OUT/tests-installed"
 	step "$OUT/log/tests.log" "build the C tests" \
 		make -C "$TOP/tests" OUTPUT="$OUT/tests" ARCH="$KARCH" CROSS_COMPILE="$CROSS" CC32="$CC32" \
-		KSRC="$KSRC" INSTALL_PATH="$OUT/tests-installed" all install
+		KSRC="$KSRC" INSTALL_PATH="$OUT/tests-installed" DEBUGGING="$(is_debug "${KERNEL:-}" && echo 1)" all install
 	fetch_crates
 	step "$OUT/log/model.log" "build the Rust model test" guest_cargo model build --release
 	step "$OUT/log/binder.log" "build the Rust binder tests" guest_cargo binder build --release

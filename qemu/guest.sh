@@ -38,24 +38,35 @@ make_initramfs() {
 	mkdir -p "$dir"/{bin,sbin,dev,proc,sys,tmp,root,etc,modules,tests,demo}
 	cp "$busybox" "$dir/bin/busybox"
 	cp "$TOP/tests/guest/init" "$dir/init"
-	cp "$TOP/tests/guest/run-tests" "$dir/bin/run-tests"
-	for module in ashmem binder_fd; do
-		cp "$OUT/module/$module.ko" "$dir/modules/"
-		strip_debug "$dir/modules/$module.ko"
+	cp "$TOP"/tests/guest/{run-tests,run-stress,find-leaks} "$dir/bin/"
+	for module in "$MODULE_DIR"/*.ko; do
+		cp "$module" "$dir/modules/"
+		strip_debug "$dir/modules/${module##*/}"
 	done
 	cp -r "$OUT/samples/." "$TOP/samples/run" "$dir/demo/"
 	if [ "$1" = with-tests ]; then
 		cp -r "$OUT/tests-installed/." "$dir/tests/"
 		cp "$TOP/build/cargo/$RUST_TARGET/release/ashmem_model" "$dir/tests/"
 		cp "$TOP/build/cargo/$RUST_TARGET/release/binder_fd" "$dir/tests/"
-		echo "ashmem_model $MODEL_TIMEOUT" >>"$dir/tests/tests.list"
-		echo "binder_fd $BINDER_TIMEOUT" | tee -a "$dir/tests/tests.list" >"$dir/tests/binder.list"
+		list_tests "$dir/tests"
 		use_reference
-		cp "$REFERENCE/binder_linux.ko" "$dir/modules/"
+		# It may be part of the kernel.
+		[ ! -e "$REFERENCE/binder_linux.ko" ] || cp "$REFERENCE/binder_linux.ko" "$dir/modules/"
 	fi
 	(cd "$dir" && find . -print0 | LC_ALL=C sort -z |
 		cpio --null --quiet -o -H newc -R 0:0 --reproducible | gzip -1) >"$INITRAMFS.part"
 	mv "$INITRAMFS.part" "$INITRAMFS"
+}
+
+# list_tests DIR: puts those in Rust in front of those in C, the last of which are to be the last.
+list_tests() {
+	local dir=$1 fault=
+	if is_debug "${KERNEL:-}"; then
+		ln -s binder_fd "$dir/binder_fault"
+		fault="binder_fault $BINDER_TIMEOUT"
+	fi
+	sed -i "1i ashmem_model $MODEL_TIMEOUT\nbinder_fd $BINDER_TIMEOUT${fault:+\n$fault}" "$dir/tests.list"
+	echo "binder_fd $BINDER_TIMEOUT" >"$dir/binder.list"
 }
 
 strip_debug() {

@@ -7,7 +7,7 @@
 
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
-for part in lib pins kernel reference build guest boot unit test lint; do
+for part in lib pins kernel debug reference build guest boot unit test coverage lint; do
 	# shellcheck source=/dev/null
 	. "$here/$part.sh"
 done
@@ -43,6 +43,16 @@ run | shell)
 	;;
 test)
 	test_guests "$(architectures x86_64 arm64)"
+	;;
+test-debug)
+	test_debug_guests "$(architectures x86_64 arm64)"
+	;;
+stress)
+	TIME=${TIME:-$STRESS_TIME}
+	stress_guests "$(architectures x86_64)"
+	;;
+coverage)
+	cover_guests "$(architectures x86_64)"
 	;;
 unit)
 	use_kernel x86_64

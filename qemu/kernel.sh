@@ -17,7 +17,7 @@ debian_arch() {
 }
 
 kernel_make() {
-	local args=(ARCH="$KARCH")
+	local args=(ARCH="$KARCH" "${KMAKE[@]}")
 	[ "$KARCH" = arm64 ] && args+=(CROSS_COMPILE=aarch64-linux-gnu-)
 	make -j"$(nproc)" "${args[@]}" "$@"
 }
@@ -34,9 +34,12 @@ flavour_suffix() {
 
 # use_kernel ARCH: sees to the kernel that KERNEL names, and sets KARCH, RELEASE, KSRC, KOBJ, KIMAGE, OUT.
 use_kernel() {
+	local wish=${KERNEL:-cloud}
 	KARCH=$1
+	KMAKE=()
+	! is_debug "$wish" || wish=cloud
 	lock_cache
-	pick_kernel "${KERNEL:-cloud}"
+	pick_kernel "$wish"
 	KDIR_CACHE=$CACHE/kernel/$RELEASE
 	[ -d "$KDIR_CACHE" ] || fetch_kernel
 	KSRC=$CACHE/source/$(<"$KDIR_CACHE/source")
@@ -45,7 +48,9 @@ use_kernel() {
 	[ -e "$KOBJ/.prepared" ] || prepare_kernel
 	unlock_cache
 	KIMAGE=$KDIR_CACHE/vmlinuz
+	! is_debug "${KERNEL:-}" || use_debug_kernel "$1" "$KERNEL"
 	OUT=$TOP/build/$RELEASE
+	MODULE_DIR=$OUT/module
 	mkdir -p "$OUT/log"
 }
 

@@ -80,10 +80,11 @@ need_network() {
 	fi
 }
 
-# Waits for whoever else is changing the cache.
+# shellcheck disable=SC2120  # the whole cache, or a part of it
+# lock_cache [PART]: waits for whoever else is changing the cache, or that part of it.
 lock_cache() {
 	mkdir -p "$CACHE"
-	exec 9>"$CACHE/lock"
+	exec 9>"$CACHE/lock${1:+-$1}"
 	if ! flock -n 9; then
 		say "waiting for another run that uses $CACHE"
 		flock 9

@@ -30,6 +30,9 @@ case ${MUTANTS:-} in
 '' | 1) ;;
 *) die "MUTANTS=$MUTANTS is unknown: there is 1" ;;
 esac
+case ${TIME:-} in
+*[!0-9]*) die "TIME=$TIME is no number of seconds" ;;
+esac
 case ${KERNEL:-}${TESTS:-} in
 *[!A-Za-z0-9_,.+-]*) die "KERNEL= and TESTS= take letters, digits and _ , . + - only" ;;
 esac

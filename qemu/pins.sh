@@ -31,6 +31,9 @@ GUEST_ARM64_PACKAGES=(busybox-static:arm64)
 GUEST_MEMORY=1024
 GUEST_CPUS=2
 
+# How much longer than its limit a suite may take.
+SLOWNESS=1
+
 # Wall-clock limits in seconds: a test guest, the model test and those of binder in it, the unit tests, these on a copy with
 # a mistake, the demonstration, the probe of kvm.
 TEST_TIMEOUT=2400
@@ -40,3 +43,11 @@ UNIT_TIMEOUT=300
 MUTANT_TIMEOUT=60
 RUN_TIMEOUT=300
 PROBE_TIMEOUT=30
+
+# The guests of debugging kernels: memory, how much longer a suite may take, and the limit for all of them.
+DEBUG_MEMORY=2048
+DEBUG_SLOWNESS=5
+DEBUG_TIMEOUT=7200
+
+# How long races are looked for, in seconds.
+STRESS_TIME=1800

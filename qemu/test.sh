@@ -3,23 +3,64 @@
 #
 # Runs every suite in guests of each architecture, and judges what came out.
 
-# test_guests ARCHITECTURES
+# test_guests ARCHITECTURES: on the kernel that KERNEL names; on debugging kernels, if that is what it is.
 test_guests() {
-	local arch list logs=() status=0
+	local arch logs=()
+	for arch in $1; do
+		test_arch "$arch"
+	done
+	judge_guests
+}
+
+# test_debug_guests ARCHITECTURES: on the debugging kernels, or on the one that KERNEL names.
+test_debug_guests() {
+	local arch variant logs=() variants=${KERNEL:-kasan kcsan}
+	for variant in $variants; do
+		is_debug "$variant" || die "KERNEL=$variant is no debugging kernel: there are kasan and kcsan"
+	done
+	for arch in $1; do
+		for variant in $variants; do
+			KERNEL=$variant test_arch "$arch"
+		done
+	done
+	judge_guests
+}
+
+# test_arch ARCHITECTURE: every guest of it.
+test_arch() {
+	local arch=$1 list
+	use_kernel "$arch"
+	[ ${#logs[@]} != 0 ] || step "$OUT/log/verdict-test.log" "check that the verdict on a run can be bad" \
+		python3 -B "$TOP/qemu/verdict_test.py" "$KSRC"
+	[ ${#logs[@]} != 0 ] || [ "${TESTS:-all}" != all ] || is_debug "${KERNEL:-}" || run_unit
+	build_module
+	build_samples
+	build_tests
+	make_initramfs with-tests
+	choose_accel
+	for list in tests icount binder; do
+		! is_wanted "$list" || test_guest "$list"
+	done
+}
+
+# stress_guests ARCHITECTURES: the tests of races over and over, for TIME seconds, on a debugging kernel.
+stress_guests() {
+	local arch logs=() KERNEL=${KERNEL:-kasan}
 	for arch in $1; do
 		use_kernel "$arch"
-		[ ${#logs[@]} != 0 ] || step "$OUT/log/verdict-test.log" "check that the verdict on a run can be bad" \
-			python3 -B "$TOP/qemu/verdict_test.py" "$KSRC"
-		[ ${#logs[@]} != 0 ] || [ "${TESTS:-all}" != all ] || run_unit
 		build_module
 		build_samples
 		build_tests
 		make_initramfs with-tests
 		choose_accel
-		for list in tests icount binder; do
-			! is_wanted "$list" || test_guest "$list"
-		done
+		TEST_TIMEOUT=$((2 * TIME + 900)) test_guest stress
 	done
+	judge_guests
+}
+
+# The verdict on all guests.
+judge_guests() {
+	local status=0
 	[ ${#logs[@]} != 0 ] || die "there is no suite of the name TESTS=$TESTS"
 	python3 -B "$TOP/qemu/verdict.py" --kernel-source "$KSRC" "${HOST_RESULTS[@]}" "${logs[@]}" || status=$?
 	return "$status"
@@ -45,6 +86,13 @@ test_guest() {
 		name+=icount-
 		list+=" nokaslr norandmaps"
 	fi
+	if [ "$list" = stress ]; then
+		# More CPUs than the host may have: each of them stops anywhere.
+		# shellcheck disable=SC2034
+		local GUEST_CPUS=4
+		list+=" guest.seconds=$TIME"
+		name+=stress-
+	fi
 	if [ "$list" = binder ]; then
 		# The kernel's own binder must pass the same tests. It has much to say about bad input.
 		# shellcheck disable=SC2034
@@ -55,7 +103,7 @@ test_guest() {
 	say "==> run the suites on $RELEASE in QEMU ($ACCELERATOR); results in ${name#"$TOP"/}ktap.log"
 	# What would leave the guest stuck ends it: the report is in the log by then.
 	qemu "$TEST_TIMEOUT" "loglevel=$loglevel oops=panic softlockup_panic=1 sysctl.kernel.hung_task_panic=1 \
-guest.task=test guest.tests=${TESTS:-all} guest.list=$list" "${machine[@]}" -display none \
+guest.task=test guest.tests=${TESTS:-all} guest.slowness=$SLOWNESS guest.list=$list" "${machine[@]}" -display none \
 		-serial "file:${name}console.log" \
 		-chardev "file,id=ktap,path=${name}ktap.log" -device pci-serial,chardev=ktap \
 		</dev/null >"${name}qemu.log" 2>&1 || status=$?

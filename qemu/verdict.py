@@ -27,6 +27,13 @@ SPLATS = re.compile(
     r"Call trace:|Call Trace:|rust_kernel: panicked|panicked at|[Oo]ut of memory: Killed"
 )
 
+# A data race, and who takes part in it: the functions that read or write, with their modules. The kernel has
+# races of its own that nobody minds; those count in which a function of ours is, or has called what is.
+RACE = re.compile(r"BUG: KCSAN: ")
+RACE_EDGE = re.compile(r"={40,}")
+OURS = re.compile(r"\[(ashmem|binder_fd)\]")
+RACE_STACK = re.compile(r"(read|write|access|race) .*(to|at|of) 0x|by task|by interrupt")
+
 # What a test announces that wants the OOM killer at work, and how its reports begin and end.
 ANNOUNCED = re.compile(r"ashmem-test: expect the oom-killer to kill (\S+)")
 OOM_BEGIN = re.compile(r"invoked oom-killer: ")
@@ -48,6 +55,7 @@ class Verdict:
     skipped: int = 0
     complaints: list = field(default_factory=list)
     skips: list = field(default_factory=list)
+    foreign_races: int = 0
 
     def fail(self, complaint):
         """Something that is not a test of a suite has failed."""
@@ -124,9 +132,41 @@ def without_announced_kills(lines):
     return kept
 
 
+def without_foreign_races(lines):
+    """The lines, but for reports of data races in which nothing of ours takes part; and how many these are."""
+    kept, report, foreign = [], None, 0
+    for line in lines:
+        if report is None:
+            kept.append(line)
+            if RACE.search(line):
+                # The edge above it, too.
+                report = [kept.pop()]
+            continue
+        report.append(line)
+        if RACE_EDGE.search(line):
+            if is_ours(report):
+                kept.extend(report)
+            else:
+                foreign += 1
+            report = None
+    return kept + (report or []), foreign
+
+
+def is_ours(report):
+    """Whether a race is ours: one of the first three functions of a stack, if those before are the kernel's."""
+    depth = 0
+    for line in report:
+        if RACE.search(line) and OURS.search(line):
+            return True
+        depth = 1 if RACE_STACK.search(line) else depth + 1
+        if depth <= 4 and OURS.search(line):
+            return True
+    return False
+
+
 def judge_console(text, verdict):
     """The messages of the kernel."""
-    lines = without_announced_kills(text.splitlines())
+    lines, verdict.foreign_races = without_foreign_races(without_announced_kills(text.splitlines()))
     at = 0
     while at < len(lines):
         if SPLATS.search(lines[at]):
@@ -199,6 +239,8 @@ def main():
         print(f"\n{name}: {verdict.passed} passed, {verdict.failed} failed, {verdict.skipped} skipped")
         for skip in verdict.skips:
             print(f"  skipped: {skip}")
+        if verdict.foreign_races:
+            print(f"  {verdict.foreign_races} data races within the kernel itself")
         for complaint in verdict.complaints:
             print(f"  FAILED: {complaint}")
         if verdict.failed:

@@ -59,6 +59,27 @@ SPLATS = [
     "refcount_t: underflow; use-after-free.",
 ]
 
+# What KCSAN prints about a race between two functions, each with its caller.
+EDGE = "[    3.000000] " + "=" * 66
+RACE = f"""{EDGE}
+[    3.000001] BUG: KCSAN: data-race in {{first}} / {{second}}
+
+[    3.000002] write to 0xffff888003e2c9c8 of 8 bytes by task 12 on cpu 0:
+[    3.000003]  {{first}}
+[    3.000004]  {{caller}}
+[    3.000005]  a+0x1/0x2
+[    3.000006]  b+0x1/0x2
+[    3.000007]  c+0x1/0x2 [ashmem]
+
+[    3.000008] read to 0xffff888003e2c9c8 of 8 bytes by task 13 on cpu 1:
+[    3.000009]  {{second}}
+[    3.000010]  d+0x1/0x2
+
+[    3.000011] Reported by Kernel Concurrency Sanitizer on:
+[    3.000012] CPU: 1 UID: 0 PID: 13 Comm: race
+{EDGE}
+"""
+
 # What the OOM killer prints about a process that it kills, and what a test says that wants it to.
 OOM = """[    3.000000] fill invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE), order=0, oom_score_adj=0
 [    3.000001] Call Trace:
@@ -131,6 +152,19 @@ def main():
     expect("a report after an announced kill", True, counts(console=killed() + "[    4.0] BUG: x\n"))
     for splat in SPLATS:
         expect(splat, True, counts(console=GOOD_CONSOLE + f"[   10.000000] {splat}\n"))
+
+    for first, caller, second, bad in (
+        ("x+0x1/0x2", "y+0x1/0x2", "z+0x1/0x2", False),
+        ("x+0x1/0x2 [ashmem]", "y+0x1/0x2", "z+0x1/0x2", True),
+        ("x+0x1/0x2", "y+0x1/0x2", "z+0x1/0x2 [binder_fd]", True),
+        ("memset+0x1/0x2", "y+0x1/0x2 [ashmem]", "z+0x1/0x2", True),
+    ):
+        race = RACE.format(first=first, caller=caller, second=second)
+        console = GOOD_CONSOLE + race
+        expect(f"a race of {first}, {caller} and {second}", bad, counts(console=console))
+        expect(f"that and a splat {first}, {caller}, {second}", True, counts(console=console + "[    4.0] BUG: x\n"))
+        cut = GOOD_CONSOLE + "".join(race.splitlines(True)[:-1])
+        expect(f"that cut {first}, {caller}, {second}", True, counts(console=cut))
 
     def host(ktap=GOOD_HOST, status="0\n"):
         judged = verdict.judge_host(parser, printer, ktap, status)

@@ -458,6 +458,19 @@ long recv_fd(int sock)
 	return fd;
 }
 
+int slowness(void)
+{
+	const char *text = getenv("SLOWNESS");
+	int times = text ? atoi(text) : 1;
+
+	return times > 0 ? times : 1;
+}
+
+bool is_debugging_kernel(void)
+{
+	return !access("/proc/lockdep", F_OK);
+}
+
 bool dev_is_noexec(void)
 {
 	struct statvfs fs;

@@ -122,6 +122,12 @@ long become_nobody(void);
 long send_fd(int sock, int fd);
 long recv_fd(int sock);
 
+/* So many times longer than usual does everything take here (SLOWNESS). */
+int slowness(void);
+
+/* Is this a kernel whose own checks cost more than what they look at? */
+bool is_debugging_kernel(void);
+
 /* May files under /dev be mapped with PROT_EXEC at all? */
 bool dev_is_noexec(void);
 

@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define PAGES	4
 

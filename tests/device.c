@@ -10,7 +10,7 @@
 #include <sys/uio.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define MISC_MAJOR	10
 #define MANY		2000

@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #ifndef SEEK_HOLE
 #error "the C library is too old for SEEK_HOLE"

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 FIXTURE(file_id) {
 	int fd;

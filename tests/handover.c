@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "../samples/handover.h"
 
 #define REGION	1

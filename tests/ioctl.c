@@ -5,7 +5,7 @@
 #include <fcntl.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* Room for the argument of whatever command believes that there is one. */
 static char arg[1 << 14];

@@ -19,7 +19,7 @@
 #include <sys/uio.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define PAGES	4
 

@@ -10,10 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CGROUPS		"/sys/fs/cgroup"
 #define CACHE		"ashmem_area_cache "
@@ -231,6 +232,69 @@ TEST_F(memcg, ranges_are_charged_to_the_opener)
 	EXPECT_GT(SLACK, costs->of_pinner);
 	EXPECT_GT(SLACK, costs->left);
 	EXPECT_EQ(0, rmdir(costs->pinner));
+}
+
+/* Groups that are removed, but that something still refers to. */
+static long dying(void)
+{
+	char text[32];
+
+	if (!file_line(CGROUPS "/cgroup.stat", "nr_dying_descendants ", text,
+		       sizeof(text)))
+		return -1;
+	return atol(text);
+}
+
+/* Whatever the kernel itself keeps of a group goes with time, and with its caches. */
+static long dying_at_last(long want, int seconds)
+{
+	long now = dying();
+
+	for (int i = 0; i < seconds && now > want; i++) {
+		write_text("/proc/sys/vm/drop_caches", "3");
+		sleep(1);
+		now = dying();
+	}
+	return now;
+}
+
+struct sender {
+	const char *cgroup;
+	int socket;
+};
+
+static long send_from_cgroup(void *arg)
+{
+	struct sender *sender = arg;
+	long ret = join(sender->cgroup);
+	int fd = region("survivor", page_size());
+
+	ret = ret ?: try_map(fd, page_size(), PROT_RW, MAP_SHARED);
+	ret = ret ?: unpin(fd, 0, 0);
+	return ret ?: send_fd(sender->socket, fd);
+}
+
+/* It is there as long as the region is, and no longer. */
+TEST_F_TIMEOUT(memcg, group_stays_with_its_region, 90)
+{
+	long before = dying();
+	struct sender sender = { .cgroup = self->seen->cgroup };
+	int sockets[2], fd;
+
+	ASSERT_LE(0, before);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
+	sender.socket = sockets[0];
+	ASSERT_EQ(0, in_child(send_from_cgroup, &sender));
+	fd = recv_fd(sockets[1]);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, rmdir(self->seen->cgroup));
+	EXPECT_EQ(before + 1, dying_at_last(before, 5));
+	ASSERT_LE(0, pin(fd, 0, 0));
+	ASSERT_EQ(0, unpin(fd, 0, 0));
+	close(fd);
+	EXPECT_EQ(before, dying_at_last(before, 30));
+	close(sockets[0]);
+	close(sockets[1]);
 }
 
 TEST_HARNESS_MAIN

@@ -7,7 +7,7 @@
 #include <signal.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 static bool is_frozen(int fd)
 {
@@ -75,6 +75,19 @@ TEST_F(region, length)
 	/* The same limit holds when the backing file exists. */
 	EXPECT_EQ(-EINVAL, try_map(self->fd, 3 * self->page + 1, PROT_RW,
 				   variant->type));
+}
+
+/* Too long and not allowed: too long comes first, also when the backing file exists. */
+TEST_F(region, length_comes_before_the_mask)
+{
+	ASSERT_EQ(0, set_mask(self->fd, PROT_READ));
+	EXPECT_EQ(-EINVAL, try_map(self->fd, 4 * self->page, PROT_WRITE,
+				   variant->type));
+	EXPECT_FALSE(is_frozen(self->fd));
+	ASSERT_EQ(0, try_map(self->fd, 1, PROT_READ, variant->type));
+	EXPECT_EQ(-EINVAL, try_map(self->fd, 4 * self->page, PROT_WRITE,
+				   variant->type));
+	EXPECT_EQ(-EPERM, try_map(self->fd, 1, PROT_WRITE, variant->type));
 }
 
 TEST_F(region, size_1_maps_one_page)
@@ -175,6 +188,7 @@ TEST_F(region, failed_creation_does_not_freeze)
 	static const unsigned long long sizes[] = {
 		1ULL << 63, (1ULL << 63) + 1, -65536ULL, -4096ULL, -1ULL,
 	};
+	char name[ASHMEM_NAME_LEN];
 
 	if (sizeof(size_t) < 8)
 		SKIP(return, "a region of any 32-bit size can be created");
@@ -192,6 +206,8 @@ TEST_F(region, failed_creation_does_not_freeze)
 	EXPECT_EQ(-ENOMEM, try_map(self->fd, self->page, PROT_RW,
 				   variant->type));
 	EXPECT_FALSE(is_frozen(self->fd));
+	ASSERT_EQ(0, get_name(self->fd, name));
+	EXPECT_STREQ("mapped", name);
 	EXPECT_EQ(0, set_name(self->fd, "survivor"));
 	ASSERT_EQ(0, set_size(self->fd, self->page));
 	EXPECT_EQ(0, try_map(self->fd, self->page, PROT_RW, variant->type));

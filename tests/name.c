@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define SENTINEL	((char)0xa5)
 #define LONGEST		(ASHMEM_NAME_LEN - 1)

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define DEBUGFS		"/sys/kernel/debug/ashmem/"
 #define TRACING		"/sys/kernel/tracing/"
@@ -336,6 +336,62 @@ TEST_F(trace, events)
 	EXPECT_EQ(variant->on, traced("ashmem_purge", text));
 	EXPECT_EQ(variant->on, traced("ashmem_shrink", "nid=0 nr_to_scan="));
 	EXPECT_EQ(variant->on, traced("ashmem_open", "area="));
+}
+
+#define SHRINK_START	TRACING "events/vmscan/mm_shrink_slab_start/enable"
+
+/* How many pages reclaim is told that it could have, when it asks first. */
+static long offered(void)
+{
+	char line[1024];
+	long items = -1;
+	FILE *f;
+
+	if (close(open(TRACING "trace", O_WRONLY | O_TRUNC)) ||
+	    write_text(SHRINK_START, "1"))
+		return -1;
+	drop_slab();
+	write_text(SHRINK_START, "0");
+	f = fopen(TRACING "trace", "re");
+	while (f && items < 0 && fgets(line, sizeof(line), f)) {
+		char *at = strstr(line, " cache items ");
+
+		if (at && strstr(line, "[ashmem]"))
+			items = atol(at + strlen(" cache items "));
+	}
+	if (f)
+		fclose(f);
+	return items;
+}
+
+#define OFFERED		4000
+/* Counters of CPUs are off by a little, each. */
+#define OFF_BY		500
+
+/* What is purged, pinned or closed is offered no more. */
+TEST(only_what_can_be_had_is_offered)
+{
+	const size_t page = page_size();
+	int fd[3];
+
+	if (access(SHRINK_START, W_OK))
+		SKIP(return, "no " SHRINK_START);
+	for (int i = 0; i < 3; i++) {
+		fd[i] = region("offered", OFFERED * page);
+		ASSERT_LE(0, fd[i]);
+		ASSERT_EQ(0, try_map(fd[i], page, PROT_RW, MAP_SHARED));
+		ASSERT_EQ(0, unpin(fd[i], 0, 0));
+	}
+	ASSERT_EQ(0, pin(fd[0], 0, 0));
+	close(fd[1]);
+	EXPECT_GT(OFF_BY, labs(offered() - OFFERED));
+	/* Nothing is left of it. */
+	EXPECT_EQ(-1, offered());
+
+	ASSERT_EQ(0, unpin(fd[0], page, 0));
+	EXPECT_GT(OFF_BY, labs(offered() - OFFERED));
+	close(fd[0]);
+	close(fd[2]);
 }
 
 TEST_HARNESS_MAIN

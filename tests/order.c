@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CGROUPS		"/sys/fs/cgroup"
 #define CGROUP		CGROUPS "/order"

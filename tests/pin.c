@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define PAGES	6
 

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CGROUPS		"/sys/fs/cgroup"
 #define SHRINKER	"/sys/module/ashmem/parameters/shrinker"

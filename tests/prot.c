@@ -6,7 +6,7 @@
 #include <sys/personality.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 /* Bits that are no access to memory; some of them mean something to mmap. */
 static const unsigned long strange_bits[] = {

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define PAGES		8
 #define SHRINKER	"/sys/module/ashmem/parameters/shrinker"

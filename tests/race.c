@@ -9,10 +9,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define SECONDS		2
 #define MAPPERS		4
@@ -20,7 +21,7 @@
 
 static bool time_is_up(time_t start)
 {
-	return time(NULL) > start + SECONDS;
+	return time(NULL) > start + SECONDS * slowness();
 }
 
 /* What the threads or processes of a round have in common. */
@@ -203,18 +204,20 @@ TEST(set_size_against_mmap)
 
 static const char name_a[] = "a name", name_b[] = "another name, longer";
 
+/* What it is renamed to, again and again. */
+static const char *const renamed[] = { name_b, "", name_a };
+
 static void *rename_it(void *arg)
 {
 	struct round *r = arg;
 
 	meet(r);
-	while (!set_name(r->fd, name_b) && !set_name(r->fd, "") &&
-	       !set_name(r->fd, name_a))
-		;
+	for (int i = 0; !set_name(r->fd, renamed[i]); i = (i + 1) % 3)
+		r->ret[0] = i + 1;
 	return NULL;
 }
 
-/* What maps shows is the name that stuck, and one of those that were set. */
+/* What maps shows is the name that stuck: the last one that could be set. */
 TEST(set_name_against_mmap)
 {
 	time_t start = time(NULL);
@@ -224,6 +227,7 @@ TEST(set_name_against_mmap)
 		struct round r = { .parties = 2, .page = page_size() };
 		char name[ASHMEM_NAME_LEN], want[ASHMEM_NAME_LEN + 32];
 		struct maps_line line;
+		const char *last;
 		pthread_t thread;
 		bool unset;
 		char *p;
@@ -239,9 +243,9 @@ TEST(set_name_against_mmap)
 		ASSERT_EQ(0, get_name(r.fd, name));
 		ASSERT_TRUE(maps_find(0, p, &line));
 		pthread_join(thread, NULL);
-		unset = !strcmp(name, ASHMEM_NAME_DEF);
-		ASSERT_TRUE(unset || !strcmp(name, name_a) ||
-			    !strcmp(name, name_b));
+		last = r.ret[0] ? renamed[r.ret[0] - 1] : name_a;
+		unset = !*last;
+		ASSERT_STREQ(unset ? ASHMEM_NAME_DEF : last, name);
 		snprintf(want, sizeof(want), "/dev/ashmem%s%s (deleted)",
 			 unset ? "" : "/", unset ? "" : name);
 		ASSERT_STREQ(want, line.path);
@@ -325,6 +329,55 @@ TEST(set_prot_mask_against_mmap)
 	}
 	TH_LOG("%d rounds, %d allowed", rounds, allowed);
 	EXPECT_LT(10, rounds);
+}
+
+#define LOWERED		200
+
+/* One lowers the mask of each region to what it may read, the other one less far. */
+static void *lower_all(void *arg)
+{
+	struct party *party = arg;
+	int i = party->number;
+
+	for (struct round *r = party->round; r < party->round + LOWERED; r++) {
+		meet(r);
+		r->ret[i] = set_mask(r->fd, i ? PROT_RW : PROT_READ);
+	}
+	return NULL;
+}
+
+/* Neither brings back what the other one has taken. */
+TEST(set_prot_mask_against_set_prot_mask)
+{
+	struct round *rounds = calloc(LOWERED, sizeof(*rounds));
+	struct party parties[2] = { { rounds, 0 }, { rounds, 1 } };
+	time_t start = time(NULL);
+	long refused = 0;
+
+	ASSERT_NE(NULL, rounds);
+	while (!time_is_up(start)) {
+		pthread_t thread;
+
+		for (int i = 0; i < LOWERED; i++) {
+			rounds[i] = (struct round){ .parties = 2,
+						    .fd = region_open() };
+			ASSERT_LE(0, rounds[i].fd);
+		}
+		ASSERT_EQ(0, pthread_create(&thread, NULL, lower_all, &parties[0]));
+		lower_all(&parties[1]);
+		pthread_join(thread, NULL);
+		for (int i = 0; i < LOWERED; i++) {
+			long ret = rounds[i].ret[1];
+
+			ASSERT_EQ(0, rounds[i].ret[0]);
+			ASSERT_TRUE(ret == 0 || ret == -EINVAL);
+			ASSERT_EQ(PROT_READ, get_mask(rounds[i].fd));
+			refused += !!ret;
+			close(rounds[i].fd);
+		}
+	}
+	TH_LOG("%ld refused", refused);
+	free(rounds);
 }
 
 static void *close_it(void *arg)

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define CHILD_ARG	"--child"
 

@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 enum operation {
 	OP_SET_NAME, OP_GET_NAME, OP_GET_FILE_ID, OP_READ, OP_PREAD,

@@ -16,11 +16,12 @@
 #include <time.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define MODULE		"ashmem"
 #define CACHE		"ashmem_area_cache"
-#define CYCLES		1000
+/* A thousand; not so many where everything takes longer. */
+#define CYCLES		(1000 / slowness())
 #define AREA_LIMIT	192
 /* What 900 cycles may cost: less than 5 KiB each, which is noise. */
 #define SLACK_KIB	4096

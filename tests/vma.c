@@ -9,7 +9,7 @@
 #include <signal.h>
 
 #include "ashmem_test.h"
-#include "kselftest_harness.h"
+#include "harness.h"
 
 #define PAGES	4
 

@@ -54,7 +54,7 @@ impl Pages {
                 }
                 pages
             },
-            adding <- new_mutex!(()),
+            adding <- new_mutex!((), "Pages::adding"),
         })
     }
 

@@ -2,7 +2,9 @@
 
 //! The ioctls and mmap, by themselves.
 
-use ashmem_binder::{uapi, Errno, Return};
+use std::time::Duration;
+
+use ashmem_binder::{uapi, Binder, Errno, Return};
 
 use crate::{
     process::{Child, Line},
@@ -23,6 +25,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("buffer_begins_empty", buffer_begins_empty),
     ("one_manager", one_manager),
     ("manager_comes_and_goes", manager_comes_and_goes),
+    ("manager_of_another_user", manager_of_another_user),
     ("first_read_returns", first_read_returns),
     ("extended_error_is_forgotten", extended_error_is_forgotten),
 ];
@@ -208,6 +211,31 @@ fn manager_comes_and_goes(scene: &Scene) -> Result<(), String> {
         server.kill();
     }
     Ok(())
+}
+
+/// Becomes the manager when the one before is gone, which may take a moment.
+fn succeed(binder: &Binder) -> Result<(), Errno> {
+    for _ in 0..200 {
+        match binder.become_manager(1, 1) {
+            Err(Errno(libc::EBUSY)) => std::thread::sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+    Err(Errno(libc::EBUSY))
+}
+
+/// Each manager is of the same user as the first one.
+fn manager_of_another_user(scene: &Scene) -> Result<(), String> {
+    expect(succeed(&scene.open_unmapped()), Ok(()), "a manager")?;
+    Child::fork(|| {
+        // SAFETY: It changes the effective user of this process.
+        expect(unsafe { libc::seteuid(65534) }, 0, "another user")?;
+        let result = succeed(&scene.open_unmapped());
+        expect(result, Err(Errno(libc::EPERM)), "a manager of his")
+    })
+    .join()?;
+    let result = succeed(&scene.open_unmapped());
+    expect(result, Ok(()), "a manager of the first user")
 }
 
 /// A thread's first ioctl returns from its read, whatever there is.

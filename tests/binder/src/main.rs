@@ -3,6 +3,9 @@
 //! The tests that every binder must pass, on the device `BINDER_DEVICE`, or else on `/dev/binder_fd`.
 //!
 //! usage: binder_fd [TEST]
+//!        binder_fault [TEST]
+//!
+//! By its second name it puts faults into everything, which takes a kernel that can do that.
 //!
 //! Each test is a process of its own, with a time limit. After each, on our own device, nothing may be
 //! left: the module must be unused again.
@@ -10,6 +13,8 @@
 mod buffers;
 mod calls;
 mod deaths;
+mod fault;
+mod faults;
 mod fds;
 mod hostile;
 mod ioctls;
@@ -74,7 +79,7 @@ fn is_ours(device: &Path) -> bool {
     device.ends_with("binder_fd")
 }
 
-/// The time that a test may take.
+/// The seconds that a test may take, so many times longer where everything is slow (`SLOWNESS`).
 const LIMIT: u32 = 60;
 
 /// Whether nobody uses the module of `device`; where that cannot be told, nobody does.
@@ -93,9 +98,11 @@ fn is_unused(device: &Path) -> bool {
 /// Runs a test, and looks whether anything of it is left.
 fn run(device: &Path, test: Test) -> Result<(), String> {
     let scene = Scene::new(device);
+    let slowness = std::env::var("SLOWNESS").ok();
+    let slowness = slowness.and_then(|number| number.parse().ok()).unwrap_or(1);
     process::Child::fork(|| {
         // SAFETY: It only sets a timer, whose signal ends this process.
-        unsafe { libc::alarm(LIMIT) };
+        unsafe { libc::alarm(LIMIT * slowness) };
         test(&scene)
     })
     .join()?;
@@ -125,10 +132,15 @@ fn main() -> ExitCode {
         lsm::TESTS,
         limits::TESTS,
     ]
-    .concat()
-    .into_iter()
-    .filter(|(name, _)| only.as_ref().is_none_or(|only| only == name))
-    .collect();
+    .concat();
+    let faults = faults::TESTS.to_vec();
+    let is_fault = std::env::args()
+        .next()
+        .is_some_and(|name| name.ends_with("fault"));
+    let tests: Vec<(&str, Test)> = if is_fault { faults } else { tests }
+        .into_iter()
+        .filter(|(name, _)| only.as_ref().is_none_or(|only| only == name))
+        .collect();
 
     println!("TAP version 13\n1..{}", tests.len());
     if !device.exists() {

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Faults put into an operation: the first thing in it that can fail fails, then the second, until
+//! nothing is left that could. The kernel counts them for the calling thread: `fail-nth`.
+
+use std::{cell::Cell, fs, os::unix::fs::FileExt, path::Path};
+
+use ashmem_binder::Errno;
+
+use crate::{process::because, scene::ensure, SKIP};
+
+/// More than any operation has: one that never succeeds ends there.
+const MOST: u32 = 100_000;
+
+/// The faults there are, in debugfs.
+const KINDS: [&str; 3] = ["failslab", "fail_page_alloc", "fail_usercopy"];
+
+/// The fault of one try.
+pub struct Fault<'a> {
+    /// The thread's `fail-nth`.
+    file: &'a fs::File,
+    /// Which one.
+    nth: u32,
+    /// Whether it has been put in.
+    is_done: Cell<bool>,
+}
+
+impl Fault<'_> {
+    /// Runs the operation that has the fault.
+    pub fn during<R>(&self, operation: impl FnOnce() -> R) -> R {
+        self.arm(self.nth);
+        let result = operation();
+        let mut text = [0; 16];
+        // If it was only the next, the copy of the answer is what fails.
+        let is_over = match self.file.read_at(&mut text, 0) {
+            Ok(len) => text[..len].starts_with(b"0"),
+            Err(_) => false,
+        };
+        self.is_done.set(is_over);
+        self.arm(0);
+        result
+    }
+
+    /// Whether it has been put in.
+    pub fn is_done(&self) -> bool {
+        self.is_done.get()
+    }
+
+    /// An error that a fault explains: no memory, or a failed copy.
+    pub fn explains(&self, error: Errno) -> Result<(), String> {
+        ensure(self.is_done(), &format!("{error:?} without a fault"))?;
+        ensure(
+            [libc::ENOMEM, libc::EFAULT].contains(&error.0),
+            &format!("fault {}: {error:?}", self.nth),
+        )
+    }
+
+    /// The thing of this number fails; 0: none.
+    fn arm(&self, nth: u32) {
+        let text = nth.to_string();
+        // A fault that is still on its way could be this very copy; only one is.
+        let result = self.file.write_all_at(text.as_bytes(), 0);
+        result
+            .or_else(|_| self.file.write_all_at(text.as_bytes(), 0))
+            .expect("fail-nth");
+    }
+}
+
+/// Tries something with the first, the second, ... fault, and at last without one: each time it sets a
+/// scene, has the fault [`during`](Fault::during) one operation, and looks at what came of it.
+pub fn each(
+    name: &str,
+    mut attempt: impl FnMut(&Fault<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let path = Path::new("/proc/thread-self/fail-nth");
+    if !path.exists() {
+        return Err(format!("{SKIP}this kernel puts no faults in"));
+    }
+    for kind in KINDS {
+        let dir = Path::new("/sys/kernel/debug").join(kind);
+        fs::write(dir.join("verbose"), "0").map_err(because(kind))?;
+        // Allocations that may sleep fail, too; not each kind has these.
+        for (file, value) in [
+            ("ignore-gfp-wait", "N"),
+            ("ignore-gfp-highmem", "N"),
+            ("min-order", "0"),
+        ] {
+            let _ = fs::write(dir.join(file), value);
+        }
+    }
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(because("fail-nth"))?;
+
+    // Once without a fault first: what is made at the first time for all is there then.
+    for nth in 0..MOST {
+        let fault = Fault {
+            file: &file,
+            nth,
+            is_done: Cell::new(false),
+        };
+        attempt(&fault).map_err(|text| format!("{name}, fault {nth}: {text}"))?;
+        if nth != 0 && !fault.is_done() {
+            println!("# figure: {name}: {} faults", nth - 1);
+            return ensure(nth > 1, "a fault");
+        }
+    }
+    Err(format!("{name} never succeeds"))
+}

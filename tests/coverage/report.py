@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Maps what has been reached in the modules to lines of their sources.
+
+usage: report.py --source DIR --cross PREFIX --log KTAP-LOG --reasons FILE --output FILE MODULE.ko...
+
+The log has what tests/coverage/ashmem_coverage.c shows, behind "# coverage: ". The compiler has put a
+call of its hook at the begin of each block of code. An instruction belongs to the call before it, a line
+to the instructions that were made of it, in all the places where it was inlined: it is reached if one
+of them is.
+
+Each line that is not reached needs a reason: a line of FILE, "path: text of the line: why". A reason
+for nothing is an error, too.
+"""
+
+import argparse
+import bisect
+import collections
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HOOK = "__sanitizer_cov_trace_pc"
+SECTION = re.compile(r"^\s*\[\s*\d+\]\s+(\S+)\s+\S+\s+([0-9a-f]+)\s+[0-9a-f]+\s+([0-9a-f]+)\s+\S+\s+\S*X")
+
+
+def run(*command, text=None):
+    """What a command prints."""
+    return subprocess.run(command, input=text, check=True, capture_output=True, text=True).stdout
+
+
+class Log:
+    """What the guest has told."""
+
+    def __init__(self, path):
+        self.bases = {}
+        self.sections = {}
+        self.hits = collections.defaultdict(set)
+        with open(path, encoding="utf-8", errors="replace") as log:
+            for line in log:
+                words = line.strip().split(" ")
+                if words[:2] != ["#", "coverage:"]:
+                    continue
+                what, module, *rest = words[2:]
+                if what == "base":
+                    self.bases[module, rest[0]] = int(rest[1], 16)
+                elif what == "section":
+                    self.sections[module, rest[0]] = int(rest[1], 16)
+                elif what == "hit":
+                    self.hits[module, rest[0]].add(int(rest[1], 16))
+
+    def addresses(self, module):
+        """Where hooks have returned to, as section and offset."""
+        places = sorted(
+            (address, name) for (owner, name), address in self.sections.items() if owner == module
+        )
+        starts = [address for address, _ in places]
+        for (owner, kind), offsets in self.hits.items():
+            if owner != module:
+                continue
+            for offset in offsets:
+                address = self.bases[module, kind] + offset
+                start, name = places[bisect.bisect_right(starts, address) - 1]
+                yield name, address - start
+
+
+class Module:
+    """A module's code, at addresses of its own."""
+
+    def __init__(self, path, cross, directory):
+        self.name = os.path.basename(path).removesuffix(".ko")
+        self.elf = os.path.join(directory, self.name)
+        # Linked, each section has an address of its own, and the debugging information knows it.
+        run(f"{cross}ld", "--unresolved-symbols=ignore-all", "--no-warnings", "-e", "0", "-o", self.elf, path)
+        headers = run(f"{cross}readelf", "-SW", self.elf)
+        self.sections = {m[1]: int(m[2], 16) for m in map(SECTION.match, headers.splitlines()) if m}
+        self.cross = cross
+
+    def instructions(self):
+        """Of each instruction, in order: the function's and its own address, whether it calls the hook."""
+        function = None
+        for line in run(f"{self.cross}objdump", "-d", "--no-show-raw-insn", self.elf).splitlines():
+            if start := re.match(r"^([0-9a-f]+) <(.*)>:$", line):
+                # Labels within a function are no functions.
+                if not start[2].startswith((".L", "$")):
+                    function = int(start[1], 16)
+            elif code := re.match(r"^\s*([0-9a-f]+):\s+(\S+)(.*)", line):
+                calls = code[2] in ("call", "callq", "bl", "jmp") and f"<{HOOK}>" in code[3]
+                yield function, int(code[1], 16), calls
+
+    def lines(self, source):
+        """Of each address of an instruction, the lines of `source` that it was made of."""
+        addresses = [f"0x{address:x}" for _, address, _ in self.instructions()]
+        # The innermost line first, then where that was inlined; an empty line ends an address.
+        out = run("llvm-symbolizer", "--obj=" + self.elf, "--inlines", "--functions=none", text="\n".join(addresses))
+        for address, frames in zip(addresses, out.split("\n\n")):
+            found = set()
+            for frame in frames.strip().splitlines():
+                path, line, _ = frame.rsplit(":", 2)
+                path = os.path.normpath(path)
+                if path.startswith(source + "/") and int(line):
+                    found.add((path.removeprefix(source + "/"), int(line)))
+            yield int(address, 16), found
+
+
+def reached_lines(module, log, source):
+    """Every line that there is code for, and whether it was reached."""
+    hits = {module.sections[name] + offset for name, offset in log.addresses(module.name) if name in module.sections}
+    owner, begun, calls = {}, None, []
+    waiting = []
+    code = list(module.instructions())
+    for (function, address, is_call), (_, following, _) in zip(code, code[1:] + [(None, 0, False)]):
+        if function != begun:
+            begun, call, waiting = function, None, []
+        if is_call:
+            call = following
+            calls.append(following)
+            # What is before the first call of a function is in the same block.
+            for early in waiting:
+                owner[early] = call
+            waiting = []
+        if call is None:
+            waiting.append(address)
+        else:
+            owner[address] = call
+    unknown = hits.difference(calls)
+    if unknown:
+        sys.exit(f"{module.name}: {len(unknown)} hits are where no block begins: another module was loaded")
+
+    lines = {}
+    for address, found in module.lines(source):
+        if address not in owner:
+            continue
+        for line in found:
+            lines[line] = lines.get(line, False) or owner[address] in hits
+    return lines, len(calls), len(hits)
+
+
+def read_reasons(path):
+    """Why some lines are not reached: (path, text) to reason."""
+    reasons = {}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            if line.strip() and not line.startswith("#"):
+                name, text, why = (part.strip() for part in line.split(" :: "))
+                reasons[name, text] = why
+    return reasons
+
+
+def main():
+    """Writes the report, and fails if a line is missing without a reason."""
+    arguments = argparse.ArgumentParser()
+    for name in ("source", "cross", "log", "reasons", "output"):
+        arguments.add_argument("--" + name, required=True)
+    arguments.add_argument("modules", nargs="+")
+    options = arguments.parse_args()
+    source = os.path.realpath(options.source)
+    log = Log(options.log)
+    lines = {}
+    with tempfile.TemporaryDirectory() as directory:
+        for path in options.modules:
+            module = Module(path, options.cross, directory)
+            found, blocks, hits = reached_lines(module, log, source)
+            print(f"{module.name}: {hits} of {blocks} blocks of code are reached")
+            for line, is_reached in found.items():
+                lines[line] = lines.get(line, False) or is_reached
+
+    reasons = read_reasons(options.reasons)
+    unused, missing = set(reasons), []
+    by_file = collections.defaultdict(list)
+    for (path, number), is_reached in sorted(lines.items()):
+        if not path.startswith("tests/"):
+            by_file[path].append((number, is_reached))
+    with open(options.output, "w", encoding="utf-8") as report:
+        total = reached = 0
+        for path, found in by_file.items():
+            with open(os.path.join(source, path), encoding="utf-8") as file:
+                text = file.read().splitlines()
+            count = sum(is_reached for _, is_reached in found)
+            total += len(found)
+            reached += count
+            report.write(f"{path}: {count} of {len(found)} lines, {100 * count / len(found):.1f} %\n")
+            for number, is_reached in found:
+                if is_reached:
+                    continue
+                key = (path, text[number - 1].strip())
+                why = reasons.get(key)
+                unused.discard(key)
+                report.write(f"  {number}: {key[1]}\n    {why or 'WITHOUT A REASON'}\n")
+                if not why:
+                    missing.append(f"{path}:{number}: {key[1]}")
+        percent = 100 * reached / total
+        report.write(f"all: {reached} of {total} lines, {percent:.1f} %\n")
+    print(f"{reached} of {total} lines are reached: {percent:.1f} %")
+    for line in missing:
+        print(f"not reached, without a reason: {line}")
+    for path, text in sorted(unused):
+        print(f"a reason for a line that is reached, or is not there: {path}: {text}")
+    if missing or unused or percent < 95:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
