@@ -364,6 +364,55 @@ static long run_areas(void *scene)
 	return read_file(scene, DEBUGFS "areas");
 }
 
+/* Loading a module: ASHMEM_KO is the one of ashmem, the other is beside it. */
+static void *unloaded(const char *module)
+{
+	struct scene *s = nothing();
+	const char *ashmem = getenv("ASHMEM_KO");
+	const char *slash = strrchr(ashmem ? ashmem : "", '/');
+	char path[256];
+
+	snprintf(s->name, sizeof(s->name), "%s", module);
+	snprintf(path, sizeof(path), "%.*s/%s.ko", slash ? (int)(slash - ashmem) : 0, ashmem,
+		 module);
+	s->fd = open(path, O_RDONLY | O_CLOEXEC);
+	syscall(SYS_delete_module, s->name, O_NONBLOCK);
+	return s;
+}
+
+static void *unloaded_ashmem(void)
+{
+	return unloaded("ashmem");
+}
+
+static void *unloaded_binder_fd(void)
+{
+	return unloaded("binder_fd");
+}
+
+static long run_load(void *scene)
+{
+	return result(syscall(SYS_finit_module, ((struct scene *)scene)->fd, "", 0));
+}
+
+static bool is_loaded(void *scene)
+{
+	struct scene *s = scene;
+	char key[ASHMEM_NAME_LEN + 1], text[256];
+
+	snprintf(key, sizeof(key), "%s ", s->name);
+	return file_line("/proc/modules", key, text, sizeof(text));
+}
+
+static bool is_not_loaded(void *scene)
+{
+	struct scene *s = scene;
+	char path[ASHMEM_NAME_LEN + 5];
+
+	snprintf(path, sizeof(path), "/dev/%s", s->name);
+	return !is_loaded(scene) && access(path, F_OK);
+}
+
 FIXTURE(fault) {
 };
 
@@ -613,6 +662,22 @@ FIXTURE_VARIANT_ADD(fault, debugfs_areas) {
 		.name = "debugfs_areas",
 		.begin = unpinned, .run = run_areas, .check = unchanged, .done = unchanged,
 		.end = end, .can_fail = true, .errors = { ENOMEM, EFAULT },
+	},
+};
+
+FIXTURE_VARIANT_ADD(fault, load_ashmem) {
+	.op = {
+		.name = "load_ashmem",
+		.begin = unloaded_ashmem, .run = run_load, .check = is_not_loaded,
+		.done = is_loaded, .end = end, .can_fail = true, .errors = { ENOMEM, EFAULT },
+	},
+};
+
+FIXTURE_VARIANT_ADD(fault, load_binder_fd) {
+	.op = {
+		.name = "load_binder_fd",
+		.begin = unloaded_binder_fd, .run = run_load, .check = is_not_loaded,
+		.done = is_loaded, .end = end, .can_fail = true, .errors = { ENOMEM, EFAULT },
 	},
 };
 
