@@ -12,7 +12,8 @@ Usage: ashmem_model [--ops N] [--seed S]
 Drives /dev/ashmem with random operations from several processes, and compares
 each result with a model. Prints TAP; a failure comes with a program to rerun.
 
-  --ops N        how many operations to run (default 100000)
+  --ops N        how many operations to run (default 100000, or so many times
+                 fewer as SLOWNESS in the environment says)
   --seed S       the seed of the random programs (default: from the clock)
   --replay FILE  run the program in FILE (- for standard input) instead
 ";
@@ -37,7 +38,7 @@ impl Command {
     /// Reads the arguments, without the name of the program.
     pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut args = args.into_iter();
-        let (mut ops, mut seed, mut replay) = (100_000, None, None);
+        let (mut ops, mut seed, mut replay) = (100_000 / slowness(), None, None);
 
         while let Some(arg) = args.next() {
             if arg == "--help" || arg == "-h" {
@@ -69,6 +70,12 @@ fn number(arg: &str, value: &str) -> Result<u64, String> {
     value
         .parse()
         .map_err(|_| format!("{arg}: `{value}` is not a number"))
+}
+
+/// How many times longer than usual everything takes here.
+fn slowness() -> usize {
+    let text = std::env::var("SLOWNESS").unwrap_or_default();
+    text.parse().unwrap_or(1).max(1)
 }
 
 /// A seed that is another one each time.
