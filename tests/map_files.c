@@ -4,9 +4,9 @@
  *
  * A privileged process may open it there: past the driver, past the mask. It
  * must not be mapped (EPERM), must never change its size, and must not be
- * written where the mask says read only. Whether opening it is refused or
- * yields something useless does not matter: each test tries everything that an
- * open file can do, and then looks at the region.
+ * written where the mask says read only. Opening it for writing is refused; all
+ * other tests would do without: each tries everything that an open file can do,
+ * and then looks at the region.
  */
 
 #include <errno.h>
@@ -237,6 +237,16 @@ TEST_F(map_files, path_descriptor)
 }
 
 /* What an open for reading gives is not mapped, and not opened for more. */
+TEST_F(map_files, not_open_for_writing)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(open_flags); i++) {
+		long fd = result(open(self->path, open_flags[i] | O_CLOEXEC));
+
+		EXPECT_EQ(open_flags[i] == O_RDONLY ? 0 : -EPERM, fd < 0 ? fd : 0);
+		close(fd);
+	}
+}
+
 TEST_F(map_files, read_only_descriptor)
 {
 	int fd = open(self->path, O_RDONLY | O_CLOEXEC);

@@ -3,7 +3,15 @@
 //! Faults put into an operation: the first thing in it that can fail fails, then the second, until
 //! nothing is left that could. The kernel counts them for the calling thread: `fail-nth`.
 
-use std::{cell::Cell, fs, os::unix::fs::FileExt, path::Path};
+use std::{
+    cell::Cell,
+    fs,
+    os::{
+        fd::{AsRawFd, FromRawFd},
+        unix::fs::FileExt,
+    },
+    path::Path,
+};
 
 use ashmem_binder::Errno;
 
@@ -66,6 +74,17 @@ impl Fault<'_> {
     }
 }
 
+/// The same file with a number above all that [`open_fds`](crate::process::open_fds) looks at.
+fn out_of_sight(file: fs::File) -> Result<fs::File, String> {
+    const ABOVE: i32 = 256;
+    // SAFETY: It makes a new file descriptor.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, ABOVE) } {
+        -1 => Err(because("fcntl")(std::io::Error::last_os_error())),
+        // SAFETY: Nobody else has it.
+        fd => Ok(unsafe { fs::File::from_raw_fd(fd) }),
+    }
+}
+
 /// Tries something with the first, the second, ... fault, and at last without one: each time it sets a
 /// scene, has the fault [`during`](Fault::during) one operation, and looks at what came of it.
 pub fn each(
@@ -93,6 +112,7 @@ pub fn each(
         .write(true)
         .open(path)
         .map_err(because("fail-nth"))?;
+    let file = out_of_sight(file)?;
 
     // Once without a fault first: what is made at the first time for all is there then.
     for nth in 0..MOST {
