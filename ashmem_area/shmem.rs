@@ -373,13 +373,17 @@ fn error_from(ret: i64) -> Error {
 }
 
 /// A new unlinked shmem file: `shmem_file_setup()`.
+///
+/// Errors: `EINVAL` for a size over the largest of a file, `ENOMEM`, `ENFILE`. shmem's `ENOSPC` is an
+/// `ENOMEM`, too: where there is no limit to files, what it had no space for is an inode in memory.
 fn file_setup(
     path: &CStr,
     size: bindings::loff_t,
     flags: bindings::vma_flags_t,
 ) -> Result<ARef<File>> {
     // SAFETY: The path is a string, which is copied.
-    let file = from_err_ptr(unsafe { shmem_file_setup(path.as_char_ptr(), size, flags) })?;
+    let file = from_err_ptr(unsafe { shmem_file_setup(path.as_char_ptr(), size, flags) })
+        .map_err(|error| if error == ENOSPC { ENOMEM } else { error })?;
     let file = NonNull::new(file.cast::<File>()).ok_or(ENOMEM)?;
 
     // SAFETY: The file is new: its only reference is handed over, and no `fdget_pos` is active.

@@ -55,7 +55,9 @@ static bool read_graph(void)
 		if (sscanf(line, " -> [%23[^]]] ", key) == 1) {
 			int to = find_or_add(key, strstr(line, "] ") + 2);
 
-			if (from < 0 || to < 0 || edge_count == EDGES)
+			if (from < 0 || to < 0)
+				continue;
+			if (edge_count == EDGES)
 				break;
 			edges[edge_count].from = from;
 			edges[edge_count++].to = to;
@@ -67,9 +69,10 @@ static bool read_graph(void)
 			from = name ? find_or_add(key, name + 2) : -1;
 		}
 	}
-	if (f)
-		fclose(f);
-	return f && count;
+	if (!f || !feof(f))
+		return false;
+	fclose(f);
+	return count;
 }
 
 /* The class of a lock; those of mutexes and the like have the name that they were given. */
