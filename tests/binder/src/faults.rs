@@ -314,25 +314,25 @@ fn faults_one_way(scene: &Scene) -> Result<(), String> {
 
 /// Starts a client that calls for two descriptors, over and over, whatever comes of it.
 fn stubborn_client(scene: &Scene) -> Child {
-    Child::fork(|| {
-        let mut binder = scene.open();
+    Child::fork(|| loop {
+        // A new start where a call has failed: what comes behind it is another one's then.
+        let binder = scene.open();
         let before = open_fds();
-        loop {
+        let mut has_failed = false;
+        while !has_failed {
+            let (reader, writer) = pipe();
             let mut parcel = Parcel::new().flags(uapi::transaction_flags_TF_ACCEPT_FDS);
             parcel.code = 2;
-            let (reader, writer) = pipe();
             let parcel = parcel.fd(writer.as_fd(), 0).fd(writer.as_fd(), 1);
             match call(&binder, &parcel)? {
                 Ok(tr) => expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?,
-                // The server may need some time, and this file a new start.
-                Err(_) => {
-                    thread::sleep(std::time::Duration::from_millis(1));
-                    binder = scene.open();
-                }
+                Err(_) => has_failed = true,
             }
             drop((reader, writer));
             close_all_but(&before);
         }
+        // The server may need some time.
+        thread::sleep(std::time::Duration::from_millis(1));
     })
 }
 
