@@ -2,7 +2,7 @@
 #
 # `make help` lists what there is. Kbuild reads the file Kbuild, not this one.
 
-TARGETS := all run shell test test-debug coverage stress unit lint doc update
+TARGETS := all run shell test test-debug fuzz stress coverage mutations unit lint doc update
 MODULE_FILES := M=$(CURDIR)
 
 .PHONY: $(TARGETS) clean distclean help
@@ -19,7 +19,7 @@ clean:
 else
 
 $(TARGETS):
-	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' TIME='$(TIME)' V='$(V)' \
+	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' TIME='$(TIME)' SEEDED='$(SEEDED)' V='$(V)' \
 		MUTANTS='$(MUTANTS)' qemu/main.sh $@
 
 clean:
@@ -34,8 +34,10 @@ help:
 	@echo 'make run         boot a stock kernel, load the module, show it at work'
 	@echo 'make test        run every test suite on x86_64 and arm64'
 	@echo 'make test-debug  the same in kernels that look for what a stock kernel hides: KASAN, KCSAN and more'
-	@echo 'make coverage    which lines of the modules the suites reach, and why not the others'
+	@echo 'make fuzz        random system calls in a debugging kernel, for ten minutes or TIME=; SEEDED=1 has a bug to find'
 	@echo 'make stress      the tests of races over and over, for half an hour or TIME='
+	@echo 'make coverage    which lines of the modules the suites reach, and why not the others'
+	@echo 'make mutations   faults put into the modules one by one: the suites must find each (MUTANTS=name,name)'
 	@echo 'make unit        the tests of the pure parts, on this system; with MUTANTS=1 tests of those tests, too'
 	@echo 'make             build the module for the default kernel; with KDIR=... for that kernel tree'
 	@echo 'make shell       a shell in a guest with the module and the tests'

@@ -236,6 +236,11 @@ impl<L: Lru> UnpinnedRanges<L> {
         }
         let keeps_front = first_overlap.first < range.first;
         let keeps_back = last > range.last;
+        // Before the purge is waited for: to get a spare afterwards would let the next piece of the
+        // range begin, and then that had to be waited for.
+        if keeps_front && keeps_back && spare.is_none() {
+            return Err(Retry::NeedsSpare);
+        }
         if self.is_punched(range) {
             return Err(Retry::Punching);
         }

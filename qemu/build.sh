@@ -3,11 +3,11 @@
 #
 # The module and the programs for the kernel in use; make, cargo and Kbuild see what is up to date.
 
-# build_module [MAKE-ARGUMENTS...]: into MODULE_DIR.
+# build_module [MAKE-ARGUMENTS...]: what is in MODULE_SOURCE, into MODULE_DIR.
 build_module() {
 	mkdir -p "$MODULE_DIR"
 	step "$OUT/log/module.log" "build the module for $RELEASE" \
-		kernel_make -C "$KOBJ" M="$TOP" MO="$MODULE_DIR" "$@" modules
+		kernel_make -C "$KOBJ" M="$MODULE_SOURCE" MO="$MODULE_DIR" "$@" modules
 }
 
 # How the programs for this architecture are compiled.
@@ -56,7 +56,7 @@ guest_cargo() {
 # The crates of the tests in Rust: fetched once for each lock file.
 fetch_crates() {
 	local tests stamp
-	for tests in model binder unit; do
+	for tests in model binder fuzz unit protocol; do
 		stamp=$CACHE/cargo/fetched-$(sha256sum <"$TOP/tests/$tests/Cargo.lock" | cut -c1-12)
 		[ ! -e "$stamp" ] || continue
 		lock_cache

@@ -67,6 +67,10 @@ list_tests() {
 	fi
 	sed -i "1i ashmem_model $MODEL_TIMEOUT\nbinder_fd $BINDER_TIMEOUT${fault:+\n$fault}" "$dir/tests.list"
 	echo "binder_fd $BINDER_TIMEOUT" >"$dir/binder.list"
+	if [ -n "${FUZZER:-}" ]; then
+		cp -r "$FUZZER" "$TOP/tests/guest/fuzz" "$TOP/tests/fuzz/corpus" "$dir/"
+		echo "fuzz $((TIME + 120))" >"$dir/fuzz.list"
+	fi
 }
 
 strip_debug() {

@@ -7,7 +7,7 @@
 
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
-for part in lib pins kernel debug reference build guest boot unit test coverage lint; do
+for part in lib pins kernel debug reference build guest boot unit test coverage fuzz mutations lint; do
 	# shellcheck source=/dev/null
 	. "$here/$part.sh"
 done
@@ -50,6 +50,13 @@ test-debug)
 stress)
 	TIME=${TIME:-$STRESS_TIME}
 	stress_guests "$(architectures x86_64)"
+	;;
+fuzz)
+	TIME=${TIME:-$FUZZ_TIME}
+	fuzz_guests "$(architectures x86_64)"
+	;;
+mutations)
+	mutations_all
 	;;
 coverage)
 	cover_guests "$(architectures x86_64)"

@@ -50,6 +50,7 @@ use_kernel() {
 	KIMAGE=$KDIR_CACHE/vmlinuz
 	! is_debug "${KERNEL:-}" || use_debug_kernel "$1" "$KERNEL"
 	OUT=$TOP/build/$RELEASE
+	MODULE_SOURCE=$TOP
 	MODULE_DIR=$OUT/module
 	mkdir -p "$OUT/log"
 }

@@ -10,16 +10,18 @@ lint_all() {
 	check_clippy
 	set_compilers
 	fetch_crates
-	for tests in model binder; do
+	for tests in model binder fuzz; do
 		step "$OUT/log/$tests-fmt.log" "rustfmt on tests/$tests" \
 			cargo fmt --manifest-path "$TOP/tests/$tests/Cargo.toml" --check
 		step "$OUT/log/$tests-clippy.log" "clippy on tests/$tests, warnings are errors" \
 			guest_cargo "$tests" clippy --all-targets -- -D warnings
 	done
-	step "$OUT/log/unit-fmt.log" "rustfmt on the unit tests" \
-		cargo fmt --all --manifest-path "$TOP/tests/unit/Cargo.toml" --check
-	step "$OUT/log/unit-clippy.log" "clippy on the unit tests, warnings are errors" \
-		unit_cargo clippy --workspace --all-targets -- -D warnings
+	for tests in unit protocol; do
+		step "$OUT/log/$tests-fmt.log" "rustfmt on tests/$tests" \
+			cargo fmt --all --manifest-path "$TOP/tests/$tests/Cargo.toml" --check
+		step "$OUT/log/$tests-clippy.log" "clippy on tests/$tests, warnings are errors" \
+			unit_cargo "$tests" clippy --workspace --all-targets -- -D warnings
+	done
 	step "$OUT/log/checkpatch.log" "checkpatch on C" check_c
 	step "$OUT/log/shellcheck.log" "shellcheck on scripts" check_scripts
 	say "lint: nothing to complain of"

@@ -26,9 +26,15 @@ case ${ACCEL:-} in
 '' | tcg | kvm) ;;
 *) die "ACCEL=$ACCEL is unknown: there are tcg and kvm" ;;
 esac
-case ${MUTANTS:-} in
-'' | 1) ;;
+case $target:${MUTANTS:-} in
+*: | *:1) ;;
+mutations:*[!A-Za-z0-9_,]*) die "MUTANTS= takes names of faults, with commas" ;;
+mutations:*) ;;
 *) die "MUTANTS=$MUTANTS is unknown: there is 1" ;;
+esac
+case ${SEEDED:-} in
+'' | 1) ;;
+*) die "SEEDED=$SEEDED is unknown: there is 1" ;;
 esac
 case ${TIME:-} in
 *[!0-9]*) die "TIME=$TIME is no number of seconds" ;;

@@ -51,3 +51,6 @@ DEBUG_TIMEOUT=7200
 
 # How long races are looked for, in seconds.
 STRESS_TIME=1800
+
+# How long the fuzzer searches, in seconds.
+FUZZ_TIME=600

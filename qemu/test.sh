@@ -93,6 +93,10 @@ test_guest() {
 		list+=" guest.seconds=$TIME"
 		name+=stress-
 	fi
+	if [ "$list" = fuzz ]; then
+		list+=" guest.seconds=$TIME"
+		name+=fuzz-
+	fi
 	if [ "$list" = binder ]; then
 		# The kernel's own binder must pass the same tests. It has much to say about bad input.
 		# shellcheck disable=SC2034

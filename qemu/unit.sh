@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The tests of the module's pure parts, here and without a guest; and tests of those tests.
+# The tests of the module's pure parts, and of its lock protocols, here and without a guest; and tests of
+# those tests.
 
 # For the verdict: what has run here.
 HOST_RESULTS=()
@@ -9,69 +10,92 @@ HOST_RESULTS=()
 # make unit
 unit_all() {
 	run_unit
-	[ -z "${MUTANTS:-}" ] || run_mutants
+	[ -z "${MUTANTS:-}" ] || run_all_mutants
 	python3 -B "$TOP/qemu/verdict.py" --kernel-source "$KSRC" "${HOST_RESULTS[@]}"
 }
 
-# unit_cargo COMMAND...: cargo on the unit tests, without the network.
+# unit_cargo TESTS COMMAND...: cargo on tests for this system, without the network.
 unit_cargo() {
-	local command=$1
-	shift
+	local tests=$1 command=$2
+	shift 2
 	CARGO_HOME=$CACHE/cargo CARGO_TARGET_DIR=$TOP/build/cargo KSRC=$KSRC \
-		cargo "$command" --manifest-path "$TOP/tests/unit/Cargo.toml" --offline --locked "$@"
+		cargo "$command" --manifest-path "$TOP/tests/$tests/Cargo.toml" --offline --locked "$@"
 }
 
-# Builds and runs the unit tests; what came out is for the verdict.
+# Builds and runs them; what came out is for the verdict.
 run_unit() {
-	local start status=0
 	fetch_crates
-	step "$OUT/log/unit-build.log" "build the unit tests" unit_cargo build --release
-	start=$SECONDS
-	say "==> run the unit tests on this system; results in build/$RELEASE/log/unit.log"
-	timeout -k 5 "$UNIT_TIMEOUT" "$TOP/build/cargo/release/ashmem_unit" \
-		>"$OUT/log/unit.log" 2>&1 </dev/null || status=$?
-	echo "$status" >"$OUT/log/unit.status"
-	say "    $((SECONDS - start)) s"
-	HOST_RESULTS+=(--host "unit tests" "$OUT/log/unit.log" "$OUT/log/unit.status")
+	step "$OUT/log/unit-build.log" "build the unit tests" unit_cargo unit build --release
+	step "$OUT/log/protocol-build.log" "build the model check of the lock protocols" unit_cargo protocol build --release
+	run_here unit "the unit tests"
+	run_here protocol "the model check of the lock protocols"
 }
 
-# Whether the unit tests see a mistake in pin.rs: they run on copies with one each.
+# run_here TESTS WHAT: runs a program of tests on this system.
+run_here() {
+	local tests=$1 start=$SECONDS status=0
+	say "==> run $2 on this system; results in build/$RELEASE/log/$tests.log"
+	timeout -k 5 "$UNIT_TIMEOUT" "$TOP/build/cargo/release/ashmem_$tests" \
+		>"$OUT/log/$tests.log" 2>&1 </dev/null || status=$?
+	echo "$status" >"$OUT/log/$tests.status"
+	say "    $((SECONDS - start)) s"
+	HOST_RESULTS+=(--host "$2" "$OUT/log/$tests.log" "$OUT/log/$tests.status")
+}
+
+# Whether they see mistakes: they run on copies with one each.
+run_all_mutants() {
+	# The same in every run: whether a mistake is found is no matter of luck.
+	run_mutants unit mutants pin.rs --seed 1
+	run_mutants protocol mutants/region pin/region.rs --first-failure
+	run_mutants protocol mutants/ashmem_area ashmem_area.rs --first-failure
+	run_mutants protocol mutants/pin pin.rs --first-failure
+}
+
+# run_mutants TESTS LIST SOURCE ARGUMENTS...: the tests on copies of a source with the mistakes of a list.
 run_mutants() {
-	local dir=$TOP/build/mutants log=$OUT/log/mutants.log start=$SECONDS number=0 file
+	local tests=$1 list=$2 source=$3 start=$SECONDS number=0 file name
+	local dir=$TOP/build/mutants-$1
+	name=$tests-${list//\//-}
+	shift 3
 	rm -rf "$dir/list" "$dir/tree"
 	mkdir -p "$dir/list" "$dir/tree/tests"
-	cp -r "$TOP/tests/unit" "$dir/tree/tests/"
-	step "$OUT/log/mutants-make.log" "put mistakes into copies of pin.rs" \
-		python3 -B "$TOP/tests/unit/mutants.py" "$TOP/tests/unit/mutants" "$TOP/pin.rs" "$dir/list"
-	say "==> run the unit tests on each; results in build/$RELEASE/log/mutants.log"
+	cp -r "$TOP/tests/unit" "$TOP/tests/protocol" "$dir/tree/tests/"
+	cp -r "$TOP"/{pin,ashmem_area}{,.rs} "$dir/tree/"
+	step "$OUT/log/$name-make.log" "put mistakes into copies of $source" \
+		python3 -B "$TOP/tests/unit/mutants.py" "$TOP/tests/$tests/$list" "$TOP/$source" "$dir/list"
+	say "==> run the tests in tests/$tests on each; results in build/$RELEASE/log/$name.log"
 	{
-		set -- "$dir"/list/*.rs
-		printf 'KTAP version 1\n1..%s\n' $#
-		for file; do
+		printf 'KTAP version 1\n1..%s\n' "$(find "$dir/list" -name '*.rs' | wc -l)"
+		for file in "$dir"/list/*.rs; do
 			number=$((number + 1))
-			cp "$file" "$dir/tree/pin.rs"
-			run_mutant "$number" "$(basename "$file" .rs)"
+			cp "$file" "$dir/tree/$source"
+			run_mutant "$number" "$(basename "$file" .rs)" "$@"
 		done
-	} >"$log"
-	echo 0 >"$OUT/log/mutants.status"
+	} >"$OUT/log/$name.log"
+	echo 0 >"$OUT/log/$name.status"
 	say "    $((SECONDS - start)) s"
-	HOST_RESULTS+=(--host "mutants of pin.rs" "$log" "$OUT/log/mutants.status")
+	HOST_RESULTS+=(--host "mistakes in $source, for tests/$tests" "$OUT/log/$name.log" "$OUT/log/$name.status")
 }
 
-# run_mutant NUMBER NAME: the copy without a mistake must pass, each other one must be found out.
+# run_mutant NUMBER NAME ARGUMENTS...: for run_mutants. The copy without a mistake must pass, each other
+# one must be found out.
 run_mutant() {
-	local dir=$TOP/build/mutants verdict=ok status=0 found
+	local number=$1 name=$2 verdict=ok status=0 limit=$MUTANT_TIMEOUT found
+	shift 2
 	if ! CARGO_INCREMENTAL=1 CARGO_HOME=$CACHE/cargo CARGO_TARGET_DIR=$dir/cargo KSRC=$KSRC cargo build --release --offline --locked \
-		--manifest-path "$dir/tree/tests/unit/Cargo.toml" >"$dir/build.log" 2>&1 </dev/null; then
+		--manifest-path "$dir/tree/tests/$tests/Cargo.toml" >"$dir/build.log" 2>&1 </dev/null; then
 		sed 's/^/# /' "$dir/build.log"
-		echo "not ok $1 $2"
+		echo "not ok $number $name"
 		return
 	fi
-	# The same in every run: whether a mistake is found is no matter of luck.
-	timeout -k 5 "$MUTANT_TIMEOUT" "$dir/cargo/release/ashmem_unit" --seed 1 >"$dir/run.log" 2>&1 </dev/null || status=$?
+	case $name in
+	# All of it must run.
+	00-*) limit=$UNIT_TIMEOUT && set -- ;;
+	esac
+	timeout -k 5 "$limit" "$dir/cargo/release/ashmem_$tests" "$@" >"$dir/run.log" 2>&1 </dev/null || status=$?
 	found=$(sed -n 's/^not ok [0-9]* /# found by /p' "$dir/run.log")
 	# A time that is up, and a crash, are findings, too.
-	case $2:$status in
+	case $name:$status in
 	00-*:0) ;;
 	00-*) verdict="not ok" ;;
 	*:1[23]?) ;;
@@ -79,5 +103,5 @@ run_mutant() {
 	esac
 	printf '# status %s\n' "$status"
 	[ -z "$found" ] || say "$found"
-	echo "$verdict $1 $2"
+	echo "$verdict $number $name"
 }

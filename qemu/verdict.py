@@ -27,6 +27,15 @@ SPLATS = re.compile(
     r"Call trace:|Call Trace:|rust_kernel: panicked|panicked at|[Oo]ut of memory: Killed"
 )
 
+# What the kernel itself complains of when its allocations are made to fail while it loads a module, all of it in
+# the program that has them fail; and where such a report ends.
+FAULT_COMPLAINTS = re.compile(
+    r"fault: vmalloc error: |__kmem_cache_create_args\(\S+\) failed with error -|"
+    r"WARNING: at event_define_fields\+\S+, CPU#\d+: fault/"
+)
+FAULT_COMM = re.compile(r"Comm: fault ")
+FAULT_END = re.compile(r"</TASK>|---\[ end trace")
+
 # A data race, and who takes part in it: the functions that read or write, with their modules. The kernel has
 # races of its own that nobody minds; those count in which a function of ours is, or has called what is.
 RACE = re.compile(r"BUG: KCSAN: ")
@@ -132,6 +141,20 @@ def without_announced_kills(lines):
     return kept
 
 
+def without_answers_to_faults(lines):
+    """The lines, but for what the kernel says to the faults that the program "fault" puts into it."""
+    kept, at = [], 0
+    while at < len(lines):
+        if FAULT_COMPLAINTS.search(lines[at]) and any(map(FAULT_COMM.search, lines[at : at + 5])):
+            end = next((n for n in range(at, min(at + 80, len(lines))) if FAULT_END.search(lines[n])), None)
+            if end is not None and not any(SPLATS.search(line) and "Call " not in line for line in lines[at + 1 : end]):
+                at = end + 1
+                continue
+        kept.append(lines[at])
+        at += 1
+    return kept
+
+
 def without_foreign_races(lines):
     """The lines, but for reports of data races in which nothing of ours takes part; and how many these are."""
     kept, report, foreign = [], None, 0
@@ -166,7 +189,9 @@ def is_ours(report):
 
 def judge_console(text, verdict):
     """The messages of the kernel."""
-    lines, verdict.foreign_races = without_foreign_races(without_announced_kills(text.splitlines()))
+    lines, verdict.foreign_races = without_foreign_races(
+        without_answers_to_faults(without_announced_kills(text.splitlines()))
+    )
     at = 0
     while at < len(lines):
         if SPLATS.search(lines[at]):

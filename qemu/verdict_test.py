@@ -80,6 +80,13 @@ RACE = f"""{EDGE}
 {EDGE}
 """
 
+# What the kernel prints when a cache cannot be made.
+NO_CACHE = """[    3.000000] __kmem_cache_create_args(ashmem_area_cache) failed with error -12
+[    3.000001] CPU: 1 UID: 0 PID: 317 Comm: {comm} Tainted: G        W  O        7.3.4-kasan #1 PREEMPT
+[    3.000002] Call Trace:
+{within}[    3.000003]  </TASK>
+"""
+
 # What the OOM killer prints about a process that it kills, and what a test says that wants it to.
 OOM = """[    3.000000] fill invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE), order=0, oom_score_adj=0
 [    3.000001] Call Trace:
@@ -153,6 +160,10 @@ def main():
     for splat in SPLATS:
         expect(splat, True, counts(console=GOOD_CONSOLE + f"[   10.000000] {splat}\n"))
 
+    for comm, within, bad in (("fault", "", False), ("race", "", True), ("fault", "[    3.1] BUG: KASAN: x\n", True)):
+        console = GOOD_CONSOLE + NO_CACHE.format(comm=comm, within=within)
+        expect(f"no cache for {comm} {within.strip()}", bad, counts(console=console))
+        expect(f"that and a splat, {comm} {within.strip()}", True, counts(console=console + "[    4.0] BUG: x\n"))
     for first, caller, second, bad in (
         ("x+0x1/0x2", "y+0x1/0x2", "z+0x1/0x2", False),
         ("x+0x1/0x2 [ashmem]", "y+0x1/0x2", "z+0x1/0x2", True),

@@ -224,11 +224,11 @@ impl Model {
         let overlapped = self.overlapped(range);
         let shape = self.shape(range);
 
-        if self.is_punched(&overlapped) {
-            return Outcome::Retry(Retry::Punching);
-        }
         if shape == Shape::Middle && self.spare == Slot::Empty {
             return Outcome::Retry(Retry::NeedsSpare);
+        }
+        if self.is_punched(&overlapped) {
+            return Outcome::Retry(Retry::Punching);
         }
 
         let purged = self.is_purged(&overlapped);

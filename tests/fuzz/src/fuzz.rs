@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The search: programs made of known ones, and what reaches something new becomes known.
+
+use std::{
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    cli::Options,
+    corpus::{self, Entry, Seen},
+    generate,
+    program::Program,
+    rng::Rng,
+    shared::{PLACE_WORDS, SIGNAL_WORDS, STABLE_WORDS},
+    supervisor::{Ran, Supervisor},
+};
+
+/// How often it is told how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+/// So many programs are known at most: those that were found first make room.
+const MOST_KNOWN: usize = 4000;
+
+/// A search.
+pub struct Search<'a> {
+    /// What it was told.
+    options: &'a Options,
+    /// Runs the programs.
+    supervisor: Supervisor,
+    /// All that was reached.
+    seen: Seen,
+    /// What the corpus that was there reaches.
+    loaded: Seen,
+    /// The programs that others are made of.
+    known: Vec<Program>,
+    /// What was found and reaches a place or an outcome that was new.
+    found: Vec<Entry>,
+    /// When it began.
+    begun: Instant,
+}
+
+impl<'a> Search<'a> {
+    /// A search that begins with nothing.
+    pub fn new(options: &'a Options, supervisor: Supervisor) -> Self {
+        Self {
+            options,
+            supervisor,
+            seen: Seen::new(SIGNAL_WORDS),
+            loaded: Seen::new(SIGNAL_WORDS),
+            known: Vec::new(),
+            found: Vec::new(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Runs the programs of the corpus. The error is what is wrong, with the program.
+    pub fn replay(&mut self, corpus: &[(String, Program)]) -> Result<(), String> {
+        for (name, program) in corpus {
+            match self.run(program)? {
+                Some(signal) => self.seen.add(&signal),
+                None => println!("# {name} did not end"),
+            }
+            self.known.push(program.clone());
+        }
+        self.loaded = self.seen.clone();
+        self.supervisor.check_leaks()
+    }
+
+    /// Searches until the time or the calls are used up.
+    pub fn search(&mut self) -> Result<(), String> {
+        let mut rng = Rng::new(self.options.seed);
+        let mut told = Instant::now();
+        while !self.is_over() {
+            let program = generate::from_known(&self.known, &mut rng);
+            if let Some(signal) = self.run(&program)? {
+                self.learn(program, signal)?;
+            }
+            if told.elapsed() > TELL_EVERY {
+                told = Instant::now();
+                println!("# {}", self.progress());
+            }
+        }
+        self.supervisor.check_leaks()
+    }
+
+    /// Whether it is time to end.
+    fn is_over(&self) -> bool {
+        let calls = self.supervisor.shared.calls().load(Relaxed);
+        self.begun.elapsed() >= self.options.time || calls >= self.options.calls
+    }
+
+    /// Runs a program: what it has reached, if it came to its end.
+    fn run(&mut self, program: &Program) -> Result<Option<Vec<u64>>, String> {
+        match self.supervisor.run(program) {
+            Ok(Ran::Done(signal)) => Ok(Some(signal)),
+            Ok(Ran::Not) => Ok(None),
+            Err(text) => Err(format!("{text}\nthe program was:\n{program}")),
+        }
+    }
+
+    /// Keeps a program if it has reached something new.
+    fn learn(&mut self, program: Program, signal: Vec<u64>) -> Result<(), String> {
+        let new = self.seen.new_in(&signal);
+        if corpus::count(&new) == 0 {
+            return Ok(());
+        }
+        let stable = &new[..STABLE_WORDS];
+        let (program, signal) = if corpus::count(stable) == 0 {
+            (program, signal)
+        } else {
+            let (program, signal) = self.shorten(program, signal, stable)?;
+            self.found.push(Entry {
+                name: corpus::name(&program),
+                program: program.clone(),
+                reaches: signal[..STABLE_WORDS].to_vec(),
+            });
+            (program, signal)
+        };
+        self.seen.add(&signal);
+        if self.known.len() >= MOST_KNOWN {
+            self.known.remove(0);
+        }
+        self.known.push(program);
+        Ok(())
+    }
+
+    /// Leaves out what a program does not need to reach the places and outcomes `needed`.
+    fn shorten(
+        &mut self,
+        mut program: Program,
+        mut signal: Vec<u64>,
+        needed: &[u64],
+    ) -> Result<(Program, Vec<u64>), String> {
+        // Most lines have nothing to do with it: first many at once.
+        for size in [16, 4, 1] {
+            let mut end = program.lines.len();
+            while end > 0 {
+                let start = end.saturating_sub(size);
+                let mut shorter = program.clone();
+                shorter.lines.drain(start..end);
+                if let Some(reached) = self.run(&shorter)? {
+                    if corpus::contains(&reached, needed) {
+                        (program, signal) = (shorter, reached);
+                    }
+                }
+                end = start;
+            }
+        }
+        Ok((program, signal))
+    }
+
+    /// How far it is.
+    fn progress(&self) -> String {
+        format!(
+            "{} s, {} calls, {} places, {} edges, {} programs known",
+            self.begun.elapsed().as_secs(),
+            self.supervisor.shared.calls().load(Relaxed),
+            self.seen.count(0..PLACE_WORDS),
+            self.seen.count(STABLE_WORDS..SIGNAL_WORDS),
+            self.known.len()
+        )
+    }
+
+    /// The figures, a line each.
+    pub fn figures(&self) -> Vec<String> {
+        let shared = &self.supervisor.shared;
+        let calls = shared.calls().load(Relaxed);
+        let seconds = self.begun.elapsed().as_secs_f64().max(0.001);
+        vec![
+            format!("executed_calls {calls}"),
+            format!(
+                "calls_that_reached_a_driver {}",
+                shared.reached().load(Relaxed)
+            ),
+            format!("calls_per_second {:.0}", calls as f64 / seconds),
+            format!("seconds {seconds:.0}"),
+            format!("programs {}", self.supervisor.programs()),
+            format!("covered_places {}", self.seen.count(0..PLACE_WORDS)),
+            format!(
+                "of_them_by_the_corpus {}",
+                self.loaded.count(0..PLACE_WORDS)
+            ),
+            format!(
+                "covered_edges {}",
+                self.seen.count(STABLE_WORDS..SIGNAL_WORDS)
+            ),
+            format!("programs_known {}", self.known.len()),
+            format!("programs_worth_keeping {}", self.selected().len()),
+            format!("restarts {}", self.supervisor.restarts),
+        ]
+    }
+
+    /// Of what was found, what is needed beside the corpus.
+    pub fn selected(&self) -> Vec<&Entry> {
+        corpus::select(&self.loaded, &self.found)
+    }
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Random programs, and what can be made of programs that are known.
+
+use crate::{
+    program::{Line, Program, ACTORS, MAX_LINES, PEER},
+    rng::Rng,
+    spec::{Op, CALLS, MAX_ARGS},
+    value::Kind,
+};
+
+/// A call, by weight.
+fn op(rng: &mut Rng) -> Op {
+    let total = CALLS.iter().map(|spec| spec.weight).sum();
+    let mut left = rng.below(total);
+    for &op in Op::ALL {
+        match left.checked_sub(op.spec().weight) {
+            Some(rest) => left = rest,
+            None => return op,
+        }
+    }
+    Op::OpenAshmem
+}
+
+/// A random call of a random actor.
+fn line(rng: &mut Rng) -> Line {
+    let mut line = Line {
+        // Half of all calls are made by one thread, or little would come together.
+        actor: if rng.one_in(2) {
+            0
+        } else {
+            rng.below(ACTORS.len())
+        },
+        is_async: rng.one_in(6),
+        op: op(rng),
+        args: [0; MAX_ARGS],
+    };
+    for (kind, arg) in line.args_mut() {
+        *arg = kind.random(rng);
+    }
+    line
+}
+
+/// A random program.
+pub fn program(rng: &mut Rng) -> Program {
+    let count = 1 + rng.below(MAX_LINES / 2);
+    Program {
+        lines: (0..count).map(|_| line(rng)).collect(),
+    }
+}
+
+/// A program made of one of `known`, or of two; without any it is random.
+pub fn from_known(known: &[Program], rng: &mut Rng) -> Program {
+    if known.is_empty() || rng.one_in(50) {
+        return program(rng);
+    }
+    let mut program = pick(known, rng).clone();
+    // What a run costs besides its calls is the same for a long one.
+    for _ in 0..rng.below(4) {
+        append(&mut program, pick(known, rng), rng);
+    }
+    for _ in 0..=rng.below(6) {
+        mutate(&mut program, known, rng);
+    }
+    program.lines.truncate(MAX_LINES);
+    program
+}
+
+/// One of the programs; what was found of late more often.
+fn pick<'a>(known: &'a [Program], rng: &mut Rng) -> &'a Program {
+    match rng.below(3) {
+        0 => rng.choose(&known[known.len().saturating_sub(16)..]),
+        _ => rng.choose(known),
+    }
+}
+
+/// Adds the lines of another program; mostly so that they mean the file descriptors that they open.
+fn append(program: &mut Program, other: &Program, rng: &mut Rng) {
+    let opened = [false, true].map(|is_peer| {
+        let opens = |line: &&Line| line.op.opens() && (line.actor == PEER) == is_peer;
+        program.lines.iter().filter(opens).count() as u64
+    });
+    let moves = !rng.one_in(4);
+    for mut line in other.lines.iter().copied() {
+        let by = opened[usize::from(line.actor == PEER)];
+        for (kind, arg) in line.args_mut() {
+            if moves && matches!(kind, Kind::Fd) {
+                *arg = kind.clamp(*arg + by);
+            }
+        }
+        program.lines.push(line);
+    }
+}
+
+/// Changes one thing.
+fn mutate(program: &mut Program, known: &[Program], rng: &mut Rng) {
+    let lines = &mut program.lines;
+    if lines.is_empty() {
+        lines.push(line(rng));
+    }
+    let at = rng.below(lines.len());
+    match rng.below(16) {
+        0..=2 => lines.insert(rng.below(lines.len() + 1), line(rng)),
+        3..=5 => change_argument(&mut lines[at], rng),
+        6 | 7 => relate(lines, at, rng),
+        8 => lines[at].actor = rng.below(ACTORS.len()),
+        9 => lines[at].is_async ^= true,
+        10 => {
+            lines.remove(at);
+        }
+        11 | 12 => {
+            // The same again, but a little different.
+            let mut copy = lines[at];
+            change_argument(&mut copy, rng);
+            lines.insert(rng.below(lines.len() + 1), copy);
+        }
+        13 => {
+            let other = rng.below(lines.len());
+            lines.swap(at, other);
+        }
+        14 => {
+            // The beginning of one, the end of another.
+            let other = &pick(known, rng).lines;
+            lines.truncate(at + 1);
+            lines.extend(&other[rng.below(other.len().max(1)).min(other.len())..]);
+        }
+        _ => {
+            // A part of another one.
+            let other = &pick(known, rng).lines;
+            let from = rng.below(other.len() + 1);
+            let part = &other[from..other.len().min(from + 1 + rng.below(6))];
+            lines.splice(at..at, part.iter().copied());
+        }
+    }
+}
+
+/// Changes an argument, if there is one.
+fn change_argument(line: &mut Line, rng: &mut Rng) {
+    let count = line.op.spec().args.len();
+    if count == 0 {
+        return;
+    }
+    let which = rng.below(count);
+    if let Some((kind, arg)) = line.args_mut().nth(which) {
+        *arg = kind.mutate(*arg, rng);
+    }
+}
+
+/// Lets a size or an offset be that of another line, or a page more: what goes wrong is often a
+/// matter of how two ranges lie.
+fn relate(lines: &mut [Line], at: usize, rng: &mut Rng) {
+    let mut sizes = Vec::new();
+    for line in lines.iter_mut() {
+        let own = line
+            .args_mut()
+            .filter(|(kind, _)| matches!(kind, Kind::Bytes));
+        sizes.extend(own.map(|(_, value)| *value));
+    }
+    let mut own: Vec<_> = lines[at]
+        .args_mut()
+        .filter(|(kind, _)| matches!(kind, Kind::Bytes))
+        .collect();
+    if own.is_empty() {
+        return;
+    }
+    let which = rng.below(own.len());
+    let other = *rng.choose(&sizes);
+    *own[which].1 = match rng.below(3) {
+        0 => Kind::Bytes.mutate(other, rng),
+        _ => other,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_is_well_formed() {
+        let mut rng = Rng::new(7);
+        let mut known = vec![Program::default()];
+        for _ in 0..2000 {
+            let made = from_known(&known, &mut rng);
+            assert!(made.lines.len() <= MAX_LINES);
+            for line in &made.lines {
+                assert!(line.actor < ACTORS.len());
+                let count = line.op.spec().args.len();
+                assert!(line.args[count..].iter().all(|&arg| arg == 0));
+            }
+            assert_eq!(Ok(&made), Program::parse(&made.to_string()).as_ref());
+            known.push(made);
+            if known.len() > 40 {
+                known.remove(0);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_appended_has_its_own_files() {
+        let parse = |text| Program::parse(text).unwrap();
+        let known = parse("a1 open_ashmem flags=RDWR\nb0 get_size fd=0\na0 get_size fd=0\n");
+        let made: std::collections::BTreeSet<String> = (0..20)
+            .map(|seed| {
+                let mut program = parse("a0 open_binder flags=RDWR\n");
+                append(&mut program, &known, &mut Rng::new(seed));
+                program.to_string()
+            })
+            .collect();
+        let text = "a0 open_binder flags=RDWR\na1 open_ashmem flags=RDWR\n";
+        assert!(made.contains(&format!("{text}b0 get_size fd=0\na0 get_size fd=1\n")));
+        assert!(made.contains(&format!("{text}b0 get_size fd=0\na0 get_size fd=0\n")));
+        assert_eq!(2, made.len());
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let make = |seed| program(&mut Rng::new(seed));
+        assert_eq!(make(9), make(9));
+        assert_ne!(make(9), make(10));
+    }
+
+    #[test]
+    fn every_call_is_made() {
+        let mut rng = Rng::new(11);
+        let mut left: Vec<Op> = Op::ALL.to_vec();
+        for _ in 0..2000 {
+            for line in program(&mut rng).lines {
+                left.retain(|&op| op != line.op);
+            }
+        }
+        assert_eq!(Vec::<Op>::new(), left);
+    }
+}
