@@ -32,6 +32,7 @@ fuzz_guests() {
 # A copy of the drivers with the bug in it, and an output of its own.
 seed_bug() {
 	OUT+=-seeded
+	# shellcheck disable=SC2034  # for the other parts
 	MODULE_DIR=$OUT/module
 	MODULE_SOURCE=$OUT/source
 	rm -rf "$MODULE_SOURCE"

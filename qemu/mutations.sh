@@ -1,0 +1,143 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Whether the suites see a fault in a driver: they run on copies with one each, in a guest each.
+
+# What a driver is built from.
+DRIVER_FILES=(
+	Kbuild include helpers
+	ashmem.rs ashmem_area.rs ashmem_area ioctl.rs pin.rs pin
+	binder_fd.rs binder_fd
+)
+
+# make mutations [MUTANTS=NAME,NAME] [KERNEL=cloud|kasan]
+mutations_all() {
+	local dir=$TOP/build/mutations kernel kernels
+	[ "${ARCH:-x86_64}" = x86_64 ] || die "faults are looked for on x86_64 only"
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	: >"$dir/results"
+	step "$dir/faults" "put faults into copies of the drivers" \
+		python3 -B "$TOP/tests/mutations/mutations.py" "$TOP" "$dir/files" "${MUTANTS:-}" \
+		"$TOP"/tests/mutations/{ashmem,binder_fd}
+	mapfile -t kernels < <(cut -f 3 "$dir/faults" | sort -u)
+	for kernel in "${kernels[@]}"; do
+		# In a shell of its own: a kernel sets much that another one must not find.
+		[ "${KERNEL:-$kernel}" != "$kernel" ] || (inject_faults "$kernel")
+	done
+	report_faults
+}
+
+# inject_faults KERNEL: all faults that it is wanted for, behind none at all.
+inject_faults() {
+	local KERNEL=$1 number name kernel suites test file
+	local work=$dir/$1 tree=$dir/$1/tree initramfs
+	use_kernel x86_64
+	build_module
+	build_samples
+	build_tests
+	make_initramfs with-tests
+	choose_accel
+	initramfs=$INITRAMFS
+	mkdir -p "$tree" "$work"/{module,log,modules}
+	(cd "$TOP" && cp -a "${DRIVER_FILES[@]}" "$tree/")
+	say "==> look for faults on $RELEASE; results in ${dir#"$TOP"/}/results"
+	while IFS=$'\t' read -r -u 3 number name kernel suites test file; do
+		[ "$kernel" != "$KERNEL" ] || inject_fault
+	done 3<"$dir/faults"
+}
+
+# One fault of inject_faults: the drivers without one must pass, all others must be found out.
+inject_fault() {
+	local start=$SECONDS found verdict=ok
+	[ "$file" = - ] || cp "$dir/files/$number/$file" "$tree/$file"
+	build_fault
+	[ "$file" = - ] || cp "$TOP/$file" "$tree/$file"
+	boot_fault
+	found=$(judge_fault)
+	[ -n "$found" ] || found=-
+	case $file:$found in
+	-:-) ;;
+	-:* | *:-) verdict="not ok" ;;
+	esac
+	printf '%s\t' "$verdict" "$number" "$name" "$KERNEL" "$suites" "$file" >>"$dir/results"
+	printf '%s\n' "$found" >>"$dir/results"
+	say "    $verdict $number $name: $found ($((SECONDS - start)) s)"
+}
+
+# The drivers of the tree, and the guest's file system with them: a second archive replaces files of the first.
+build_fault() {
+	local module
+	kernel_make -C "$KOBJ" M="$tree" MO="$work/module" modules >"$work/build.log" 2>&1 </dev/null ||
+		die "the fault $name does not compile: $work/build.log"
+	for module in ashmem binder_fd; do
+		cp "$work/module/$module.ko" "$work/modules/"
+		strip_debug "$work/modules/$module.ko"
+	done
+	(cd "$work" && find modules | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$work/modules.cpio.gz"
+	cat "$initramfs" "$work/modules.cpio.gz" >"$work/initramfs.cpio.gz"
+}
+
+# A guest with them, until the first test fails that counts: what comes then may take long, and says
+# nothing new.
+boot_fault() {
+	local failure='^ *not ok '
+	[ "$test" = - ] || failure+="[0-9]* ${test//./\\.}\$"
+	# Read by test_guest.
+	# shellcheck disable=SC2034
+	local OUT=$work INITRAMFS=$work/initramfs.cpio.gz TESTS=$suites logs=() guest
+	rm -f "$work"/log/*
+	# With job control it has a process group of its own, QEMU included.
+	set -m
+	test_guest tests >"$work/guest.log" 2>&1 &
+	guest=$!
+	set +m
+	while kill -0 "$guest" 2>/dev/null; do
+		if grep -qs "$failure" "$work/log/ktap.log"; then
+			kill -- "-$guest" 2>/dev/null || true
+			break
+		fi
+		sleep 1
+	done
+	wait "$guest" 2>/dev/null || true
+}
+
+# What has found the fault: a test, a report of the kernel, or else whatever the verdict complains of. If it is
+# for a certain test to find it, a report is all that counts beside that: others may fail on a busy machine.
+judge_fault() {
+	local log=$work/log verdict=$work/$number.verdict failed
+	python3 -B "$TOP/qemu/verdict.py" --kernel-source "$KSRC" \
+		"$name" "$log/ktap.log" "$log/console.log" "$log/qemu.status" >"$verdict" && return
+	failed=$(sed -n 's|^  FAILED: \([^ /:]*/[^ :]*\): .*|\1|p' "$verdict")
+	{
+		if [ "$test" = - ]; then
+			say "$failed"
+		else
+			grep -xF "$suites/$test" <<<"$failed" || true
+		fi
+		sed -n '/^  FAILED: the kernel reported:/ { n; s/^ *\(\[[^]]*\] *\)*//p }' "$verdict"
+		[ "$test" != - ] || sed -n 's/^  FAILED: \([^:]*\).*/\1/p' "$verdict"
+	} | awk 'NF && !found++'
+}
+
+# The verdict on all of them, and the table.
+report_faults() {
+	local log=$dir/ktap.log verdict number name kernel suites file found count=0
+	{
+		printf 'KTAP version 1\n1..%s\n' "$(wc -l <"$dir/results")"
+		while IFS=$'\t' read -r verdict number name kernel suites file found; do
+			printf '# %s: %s\n%s %s %s\n' "$suites" "$found" "$verdict" $((++count)) "$name"
+		done <"$dir/results"
+	} >"$log"
+	{
+		printf '| fault | file | suites | kernel | found by |\n|---|---|---|---|---|\n'
+		while IFS=$'\t' read -r verdict number name kernel suites file found; do
+			[ "$file" = - ] ||
+				printf '| %s | %s | %s | %s | %s |\n' "${name//_/ }" "$file" "${suites//,/, }" "$kernel" "$found"
+		done <"$dir/results"
+	} >"$dir/mutations.md"
+	echo 0 >"$dir/status"
+	KERNEL='' use_kernel x86_64
+	say "the table is ${dir#"$TOP"/}/mutations.md"
+	python3 -B "$TOP/qemu/verdict.py" --kernel-source "$KSRC" --host "faults in the drivers" "$log" "$dir/status"
+}
