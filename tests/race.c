@@ -16,12 +16,16 @@
 #include "harness.h"
 
 #define SECONDS		2
+#define ROUNDS		10
 #define MAPPERS		4
 #define BIG		8
 
-static bool time_is_up(time_t start)
+/* On a slow machine it takes longer until there were enough rounds. */
+static bool time_is_up(time_t start, int rounds)
 {
-	return time(NULL) > start + SECONDS * slowness();
+	time_t passed = time(NULL) - start;
+
+	return passed > SECONDS && (rounds > ROUNDS || passed > 10 * SECONDS * slowness());
 }
 
 /* What the threads or processes of a round have in common. */
@@ -70,7 +74,7 @@ TEST(first_mmaps_by_threads)
 	time_t start = time(NULL);
 	int rounds = 0;
 
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, rounds)) {
 		struct round r = { .parties = MAPPERS, .page = page_size() };
 		struct party party[MAPPERS];
 		pthread_t thread[MAPPERS];
@@ -103,7 +107,7 @@ TEST(first_mmaps_by_threads)
 		rounds++;
 	}
 	TH_LOG("%d rounds", rounds);
-	EXPECT_LT(10, rounds);
+	EXPECT_LT(ROUNDS, rounds);
 }
 
 /* The same by processes, which have no mmap_lock in common. */
@@ -115,7 +119,7 @@ TEST(first_mmaps_by_processes)
 
 	ASSERT_EQ(0, map(-1, sizeof(*r), PROT_RW, MAP_SHARED | MAP_ANONYMOUS,
 			 (char **)&r));
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, rounds)) {
 		pid_t pid[MAPPERS];
 		char *p;
 
@@ -148,7 +152,7 @@ TEST(first_mmaps_by_processes)
 		rounds++;
 	}
 	TH_LOG("%d rounds", rounds);
-	EXPECT_LT(10, rounds);
+	EXPECT_LT(ROUNDS, rounds);
 }
 
 static void *resize(void *arg)
@@ -171,7 +175,7 @@ TEST(set_size_against_mmap)
 	time_t start = time(NULL);
 	int rounds = 0, refused = 0;
 
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, rounds)) {
 		struct round r = { .parties = 2, .page = page_size() };
 		size_t len = BIG * r.page, size;
 		pthread_t thread;
@@ -199,7 +203,7 @@ TEST(set_size_against_mmap)
 		rounds++;
 	}
 	TH_LOG("%d rounds, refused %d times", rounds, refused);
-	EXPECT_LT(10, rounds);
+	EXPECT_LT(ROUNDS, rounds);
 }
 
 static const char name_a[] = "a name", name_b[] = "another name, longer";
@@ -223,7 +227,7 @@ TEST(set_name_against_mmap)
 	time_t start = time(NULL);
 	int rounds = 0;
 
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, rounds)) {
 		struct round r = { .parties = 2, .page = page_size() };
 		char name[ASHMEM_NAME_LEN], want[ASHMEM_NAME_LEN + 32];
 		struct maps_line line;
@@ -256,7 +260,7 @@ TEST(set_name_against_mmap)
 		rounds++;
 	}
 	TH_LOG("%d rounds", rounds);
-	EXPECT_LT(10, rounds);
+	EXPECT_LT(ROUNDS, rounds);
 }
 
 static void *rename_for_readers(void *arg)
@@ -282,7 +286,7 @@ TEST(set_name_against_get_name)
 	ASSERT_EQ(0, set_name(r.fd, name_a));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, rename_for_readers, &r));
 	meet(&r);
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, ROUNDS + 1)) {
 		ASSERT_EQ(0, get_name(r.fd, name));
 		ASSERT_TRUE(!strcmp(name, name_a) || !strcmp(name, name_b))
 			TH_LOG("name '%s'", name);
@@ -309,7 +313,7 @@ TEST(set_prot_mask_against_mmap)
 	time_t start = time(NULL);
 	int rounds = 0, allowed = 0;
 
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, rounds)) {
 		struct round r = { .parties = 2, .page = page_size() };
 		pthread_t thread;
 		long ret;
@@ -328,7 +332,7 @@ TEST(set_prot_mask_against_mmap)
 		rounds++;
 	}
 	TH_LOG("%d rounds, %d allowed", rounds, allowed);
-	EXPECT_LT(10, rounds);
+	EXPECT_LT(ROUNDS, rounds);
 }
 
 #define LOWERED		200
@@ -355,7 +359,7 @@ TEST(set_prot_mask_against_set_prot_mask)
 	long refused = 0;
 
 	ASSERT_NE(NULL, rounds);
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, ROUNDS + 1)) {
 		pthread_t thread;
 
 		for (int i = 0; i < LOWERED; i++) {
@@ -395,7 +399,7 @@ TEST(close_against_mmap)
 	time_t start = time(NULL);
 	int rounds = 0, late = 0;
 
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, rounds)) {
 		struct round r = { .parties = 2, .page = page_size() };
 		pthread_t thread;
 		long ret;
@@ -418,7 +422,7 @@ TEST(close_against_mmap)
 		rounds++;
 	}
 	TH_LOG("%d rounds, %d closed first", rounds, late);
-	EXPECT_LT(10, rounds);
+	EXPECT_LT(ROUNDS, rounds);
 }
 
 /* In another process, whose descriptor is its own: always there. */
@@ -430,7 +434,7 @@ TEST(close_against_mmap_of_another_process)
 
 	ASSERT_EQ(0, map(-1, sizeof(*r), PROT_RW, MAP_SHARED | MAP_ANONYMOUS,
 			 (char **)&r));
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, rounds)) {
 		pid_t pid;
 
 		*r = (struct round) { .parties = 2, .page = page_size() };
@@ -459,7 +463,7 @@ TEST(close_against_mmap_of_another_process)
 		rounds++;
 	}
 	TH_LOG("%d rounds", rounds);
-	EXPECT_LT(10, rounds);
+	EXPECT_LT(ROUNDS, rounds);
 }
 
 /* Children that map, write, open and die, some of them half way. */
@@ -472,7 +476,7 @@ TEST(fork_storm)
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, map(fd, len, PROT_RW, MAP_SHARED, &p));
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, rounds)) {
 		pid_t pid[MAPPERS];
 
 		for (int i = 0; i < MAPPERS; i++) {
@@ -505,7 +509,7 @@ TEST(fork_storm)
 		EXPECT_EQ(i < 3 ? rounds : 0, counter);
 	}
 	TH_LOG("%d rounds", rounds);
-	EXPECT_LT(10, rounds);
+	EXPECT_LT(ROUNDS, rounds);
 }
 
 static void *read_at_the_position(void *arg)
@@ -536,7 +540,7 @@ TEST(read_against_mmap_and_remove)
 	ASSERT_LE(0, r.fd);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, read_at_the_position, &r));
 	meet(&r);
-	while (!time_is_up(start)) {
+	while (!time_is_up(start, rounds)) {
 		ASSERT_EQ(0, map(r.fd, BIG * r.page, PROT_RW, MAP_SHARED, &p));
 		fill(p, BIG * r.page, rounds);
 		ASSERT_TRUE(is_filled(p, BIG * r.page, rounds));
@@ -548,7 +552,7 @@ TEST(read_against_mmap_and_remove)
 	r.stop = true;
 	pthread_join(thread, NULL);
 	TH_LOG("%d rounds", rounds);
-	EXPECT_LT(10, rounds);
+	EXPECT_LT(ROUNDS, rounds);
 }
 
 TEST_HARNESS_MAIN
