@@ -677,7 +677,8 @@ FIXTURE_VARIANT_ADD(fault, load_ashmem) {
 	.op = {
 		.name = "load_ashmem",
 		.begin = unloaded_ashmem, .run = run_load, .check = is_not_loaded,
-		.done = is_loaded, .end = end_loaded, .can_fail = true, .errors = { ENOMEM, EFAULT },
+		.done = is_loaded, .end = end_loaded, .can_fail = true,
+		.errors = { ENOMEM, EFAULT },
 	},
 };
 
@@ -685,7 +686,8 @@ FIXTURE_VARIANT_ADD(fault, load_binder_fd) {
 	.op = {
 		.name = "load_binder_fd",
 		.begin = unloaded_binder_fd, .run = run_load, .check = is_not_loaded,
-		.done = is_loaded, .end = end_loaded, .can_fail = true, .errors = { ENOMEM, EFAULT },
+		.done = is_loaded, .end = end_loaded, .can_fail = true,
+		.errors = { ENOMEM, EFAULT },
 	},
 };
 
