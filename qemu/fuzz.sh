@@ -3,7 +3,8 @@
 #
 # The fuzzer (tests/fuzz/) in the debugging kernel with KASAN and KCOV.
 
-# fuzz_guests ARCHITECTURES: for TIME seconds; with SEEDED=1 the drivers have a bug that must be found.
+# fuzz_guests ARCHITECTURES: for TIME seconds; with SEEDED=1 the drivers have a bug that must be found, from the
+# programs written by hand alone: those that were found know the way to too many places.
 fuzz_guests() {
 	# shellcheck disable=SC2034  # for the other parts
 	local arch logs=() KERNEL=kasan TESTS=all status=0

@@ -69,6 +69,7 @@ list_tests() {
 	echo "binder_fd $BINDER_TIMEOUT" >"$dir/binder.list"
 	if [ -n "${FUZZER:-}" ]; then
 		cp -r "$FUZZER" "$TOP/tests/guest/fuzz" "$TOP/tests/fuzz/corpus" "$dir/"
+		[ -z "${SEEDED:-}" ] || rm "$dir"/corpus/found-*
 		echo "fuzz $((TIME + 120))" >"$dir/fuzz.list"
 	fi
 }

@@ -111,6 +111,8 @@ test_guest() {
 		local KIMAGE=$REFERENCE/vmlinuz loglevel=5
 		name+=binder-
 	fi
+	# By itself KASAN says nothing more after its first report.
+	! is_debug "${KERNEL:-}" || list+=" kasan_multi_shot"
 	rm -f "$name"{ktap.log,console.log,qemu.status}
 	say "==> run the suites on $RELEASE in QEMU ($ACCELERATOR); results in ${name#"$TOP"/}ktap.log"
 	# What would leave the guest stuck ends it: the report is in the log by then.

@@ -20,7 +20,7 @@ by KCOV. To be run as root, in a kernel that may break. Prints TAP.
   --out DIR|-         where programs go that reach more than those; - prints them
   --seed N            the seed of the random programs (default 1)
   --replay            only run the programs of the corpus, each once
-  --patience SECONDS  how long a program may take (default 10)
+  --patience SECONDS  how long a program may take (default 30)
   --blind             run without KCOV
   --log               tell the kernel's log each program before it is run
 ";
@@ -60,7 +60,7 @@ impl Options {
             out: None,
             seed: 1,
             replay: false,
-            patience: Duration::from_secs(10),
+            patience: Duration::from_secs(30),
             blind: false,
             log: false,
         };

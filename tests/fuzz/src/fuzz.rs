@@ -12,6 +12,7 @@ use crate::{
     corpus::{self, Entry, Seen},
     generate,
     program::Program,
+    report,
     rng::Rng,
     shared::{PLACE_WORDS, SIGNAL_WORDS, STABLE_WORDS},
     supervisor::{Ran, Supervisor},
@@ -19,6 +20,8 @@ use crate::{
 
 /// How often it is told how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(60);
+/// So many programs that did not end are told.
+const MOST_TOLD: u64 = 10;
 /// So many programs are known at most: those that were found first make room.
 const MOST_KNOWN: usize = 4000;
 
@@ -94,7 +97,12 @@ impl<'a> Search<'a> {
     fn run(&mut self, program: &Program) -> Result<Option<Vec<u64>>, String> {
         match self.supervisor.run(program) {
             Ok(Ran::Done(signal)) => Ok(Some(signal)),
-            Ok(Ran::Not) => Ok(None),
+            Ok(Ran::Not) => {
+                if self.supervisor.restarts <= MOST_TOLD {
+                    report::comment(&format!("did not end:\n{program}"));
+                }
+                Ok(None)
+            }
             Err(text) => Err(format!("{text}\nthe program was:\n{program}")),
         }
     }

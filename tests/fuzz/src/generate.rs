@@ -5,7 +5,7 @@
 use crate::{
     program::{Line, Program, ACTORS, MAX_LINES, PEER},
     rng::Rng,
-    spec::{Op, CALLS, MAX_ARGS},
+    spec::{Op, CALLS, MAX_ARGS, THEMES},
     value::Kind,
 };
 
@@ -24,6 +24,12 @@ fn op(rng: &mut Rng) -> Op {
 
 /// A random call of a random actor.
 fn line(rng: &mut Rng) -> Line {
+    let op = op(rng);
+    call(op, rng)
+}
+
+/// A call with random arguments, of a random actor.
+fn call(op: Op, rng: &mut Rng) -> Line {
     let mut line = Line {
         // Half of all calls are made by one thread, or little would come together.
         actor: if rng.one_in(2) {
@@ -32,13 +38,31 @@ fn line(rng: &mut Rng) -> Line {
             rng.below(ACTORS.len())
         },
         is_async: rng.one_in(6),
-        op: op(rng),
+        op,
         args: [0; MAX_ARGS],
     };
     for (kind, arg) in line.args_mut() {
         *arg = kind.random(rng);
     }
     line
+}
+
+/// Some calls that have to do with each other, of one actor on one file descriptor.
+fn burst(rng: &mut Rng) -> Vec<Line> {
+    let theme = rng.choose(THEMES);
+    let (actor, fd) = (line(rng).actor, Kind::Fd.random(rng));
+    (0..2 + rng.below(6))
+        .map(|_| {
+            let mut line = call(*rng.choose(theme), rng);
+            line.actor = actor;
+            for (kind, arg) in line.args_mut() {
+                if matches!(kind, Kind::Fd) {
+                    *arg = fd;
+                }
+            }
+            line
+        })
+        .collect()
 }
 
 /// A random program.
@@ -100,7 +124,11 @@ fn mutate(program: &mut Program, known: &[Program], rng: &mut Rng) {
     }
     let at = rng.below(lines.len());
     match rng.below(16) {
-        0..=2 => lines.insert(rng.below(lines.len() + 1), line(rng)),
+        0 | 1 => lines.insert(rng.below(lines.len() + 1), line(rng)),
+        2 => {
+            let to = rng.below(lines.len() + 1);
+            lines.splice(to..to, burst(rng));
+        }
         3..=5 => change_argument(&mut lines[at], rng),
         6 | 7 => relate(lines, at, rng),
         8 => lines[at].actor = rng.below(ACTORS.len()),

@@ -58,10 +58,6 @@ impl Names {
 /// Where a user pointer points.
 pub const PTR: Names = Names(&[
     ("good", 0),
-    // More than once: most of what a driver does is behind it.
-    ("good", 0),
-    ("good", 0),
-    ("good", 0),
     ("end", 1),
     ("over", 2),
     ("odd", 3),
@@ -295,8 +291,6 @@ pub const BUFFER: Names = Names(&[
 
 /// Where one thing in a parcel is, relative to where it belongs: see `exec::parcel`.
 pub const ORDER: Names = Names(&[
-    ("sorted", 0),
-    ("sorted", 0),
     ("sorted", 0),
     ("reversed", 1),
     ("doubled", 2),

@@ -15,7 +15,7 @@ use crate::{
     program::{Line, Program, ACTORS, LINE_WORDS, MAX_LINES},
     rng::mix,
     spec::Op,
-    sys::{self, Area},
+    sys::{self, Area, Outcome},
 };
 
 /// How many places of code there is space for.
@@ -186,9 +186,13 @@ impl Shared {
         self.set(STABLE_WORDS * 64 + edge);
     }
 
-    /// A call has had an outcome: an errno, or 0.
-    pub fn outcome(&self, op: Op, errno: i32) {
-        self.set(PLACE_WORDS * 64 + op as usize * 256 + (errno as usize & 0xff));
+    /// A call has had an outcome: an errno, or a number, of which only small ones are told apart.
+    pub fn outcome(&self, op: Op, outcome: Outcome) {
+        let number = match outcome {
+            Ok(value) => value.min(3) as usize,
+            Err(errno) => 4 + (errno as usize).min(251),
+        };
+        self.set(PLACE_WORDS * 64 + op as usize * 256 + number);
     }
 
     /// Sets a bit of the signal.
@@ -221,7 +225,7 @@ mod tests {
         for place in 0..100 {
             shared.reach(0xffff_ffff_c000_0000 + place % 50, 0);
         }
-        shared.outcome(Op::Close, 9);
+        shared.outcome(Op::Close, Err(9));
         let signal = shared.signal();
         assert_eq!(50, count(&signal[..PLACE_WORDS]));
         assert_eq!(51, count(&signal[..STABLE_WORDS]));

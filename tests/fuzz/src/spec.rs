@@ -4,7 +4,7 @@
 
 use crate::{
     names::*,
-    value::Kind::{self, Below, Bytes, Cell, Fd, Flags, One, Rarely},
+    value::Kind::{self, Below, Bytes, Cell, Fd, Flags, Mostly, One, Rarely},
 };
 
 /// The most arguments that a call has.
@@ -78,13 +78,13 @@ calls! {
     /// Reads `/proc/self/fdinfo/N`.
     Fdinfo "fdinfo" 2 call [("fd", Fd)];
     /// `read`.
-    Read "read" 3 call [("fd", Fd), ("len", Bytes), ("ptr", One(PTR))];
+    Read "read" 3 call [("fd", Fd), ("len", Bytes), ("ptr", Mostly(PTR))];
     /// `preadv2`.
     Pread "pread" 3 call [
-        ("fd", Fd), ("offset", Bytes), ("len", Bytes), ("ptr", One(PTR)), ("flags", One(RWF))
+        ("fd", Fd), ("offset", Bytes), ("len", Bytes), ("ptr", Mostly(PTR)), ("flags", One(RWF))
     ];
     /// `write`.
-    Write "write" 1 call [("fd", Fd), ("len", Bytes), ("ptr", One(PTR))];
+    Write "write" 1 call [("fd", Fd), ("len", Bytes), ("ptr", Mostly(PTR))];
     /// `sendfile` to nowhere.
     Sendfile "sendfile" 1 call [("fd", Fd), ("len", Bytes)];
     /// `lseek`.
@@ -109,9 +109,9 @@ calls! {
     Ioctl "ioctl" 2 call [("fd", Fd), ("number", One(IOCTL)), ("value", Bytes)];
 
     /// `ASHMEM_SET_NAME`.
-    SetName "set_name" 4 call [("fd", Fd), ("name", One(NAME)), ("ptr", One(PTR))];
+    SetName "set_name" 4 call [("fd", Fd), ("name", One(NAME)), ("ptr", Mostly(PTR))];
     /// `ASHMEM_GET_NAME`.
-    GetName "get_name" 2 call [("fd", Fd), ("ptr", One(PTR))];
+    GetName "get_name" 2 call [("fd", Fd), ("ptr", Mostly(PTR))];
     /// `ASHMEM_SET_SIZE`.
     SetSize "set_size" 10 call [("fd", Fd), ("size", Bytes)];
     /// `ASHMEM_GET_SIZE`.
@@ -121,17 +121,17 @@ calls! {
     /// `ASHMEM_GET_PROT_MASK`.
     GetProtMask "get_prot_mask" 1 call [("fd", Fd)];
     /// `ASHMEM_PIN`.
-    Pin "pin" 12 call [("fd", Fd), ("offset", Bytes), ("len", Bytes), ("ptr", One(PTR))];
+    Pin "pin" 12 call [("fd", Fd), ("offset", Bytes), ("len", Bytes), ("ptr", Mostly(PTR))];
     /// `ASHMEM_UNPIN`.
-    Unpin "unpin" 14 call [("fd", Fd), ("offset", Bytes), ("len", Bytes), ("ptr", One(PTR))];
+    Unpin "unpin" 14 call [("fd", Fd), ("offset", Bytes), ("len", Bytes), ("ptr", Mostly(PTR))];
     /// `ASHMEM_GET_PIN_STATUS`.
     PinStatus "pin_status" 2 call [
-        ("fd", Fd), ("offset", Bytes), ("len", Bytes), ("ptr", One(PTR))
+        ("fd", Fd), ("offset", Bytes), ("len", Bytes), ("ptr", Mostly(PTR))
     ];
     /// `ASHMEM_PURGE_ALL_CACHES`.
     Purge "purge" 5 call [("fd", Fd)];
     /// `ASHMEM_GET_FILE_ID`.
-    FileId "file_id" 1 call [("fd", Fd), ("ptr", One(PTR))];
+    FileId "file_id" 1 call [("fd", Fd), ("ptr", Mostly(PTR))];
 
     /// `mmap` into the arena.
     Mmap "mmap" 16 call [
@@ -175,21 +175,23 @@ calls! {
     Show "show" 1 prepare [("file", One(SHOW))];
 
     /// `BINDER_VERSION`.
-    Version "b_version" 1 call [("fd", Fd), ("ptr", One(PTR))];
+    Version "b_version" 1 call [("fd", Fd), ("ptr", Mostly(PTR))];
     /// `BINDER_SET_MAX_THREADS`.
-    SetMaxThreads "b_max_threads" 1 call [("fd", Fd), ("count", Below(4)), ("ptr", One(PTR))];
+    SetMaxThreads "b_max_threads" 1 call [("fd", Fd), ("count", Below(4)), ("ptr", Mostly(PTR))];
     /// `BINDER_SET_CONTEXT_MGR`.
     SetManager "b_manager" 2 call [("fd", Fd)];
     /// `BINDER_SET_CONTEXT_MGR_EXT`.
-    SetManagerExt "b_manager_ext" 5 call [("fd", Fd), ("flags", Flags(MANAGER)), ("ptr", One(PTR))];
+    SetManagerExt "b_manager_ext" 5 call [
+        ("fd", Fd), ("flags", Flags(MANAGER)), ("ptr", Mostly(PTR))
+    ];
     /// `BINDER_THREAD_EXIT`.
     ThreadExit "b_thread_exit" 2 call [("fd", Fd)];
     /// `BINDER_GET_EXTENDED_ERROR`.
-    ExtendedError "b_error" 2 call [("fd", Fd), ("ptr", One(PTR))];
+    ExtendedError "b_error" 2 call [("fd", Fd), ("ptr", Mostly(PTR))];
     /// `BINDER_WRITE_READ` of the commands that were put before.
     WriteRead "write_read" 20 call [
-        ("fd", Fd), ("cut", Rarely(33)), ("consumed", Rarely(9)), ("write", One(PTR)),
-        ("space", One(SPACE)), ("read", One(PTR)), ("ptr", One(PTR))
+        ("fd", Fd), ("cut", Rarely(33)), ("consumed", Rarely(9)), ("write", Mostly(PTR)),
+        ("space", One(SPACE)), ("read", Mostly(PTR)), ("ptr", Mostly(PTR))
     ];
 
     /// Adds bytes to the parcel.
@@ -199,7 +201,7 @@ calls! {
     /// Adds a buffer with file descriptors in it, which may have its address in another one.
     PutPtr "put_ptr" 5 prepare [
         ("len", Below(4097)), ("child", Below(2)), ("parent", Below(8)), ("offset", Below(65)),
-        ("ptr", One(PTR))
+        ("ptr", Mostly(PTR))
     ];
     /// Adds an array of file descriptors.
     PutFda "put_fda" 4 prepare [("count", Below(9)), ("parent", Below(8)), ("offset", Below(65))];
@@ -209,12 +211,12 @@ calls! {
     PutOffset "put_offset" 1 prepare [("offset", Bytes)];
     /// Adds `BC_TRANSACTION` with the parcel, `_SG` if it has buffers.
     Transaction "bc_transaction" 10 prepare [
-        ("handle", Rarely(3)), ("flags", Flags(TF)), ("order", One(ORDER)), ("more", Rarely(17)),
-        ("ptr", One(PTR))
+        ("handle", Rarely(3)), ("flags", Flags(TF)), ("order", Mostly(ORDER)), ("more", Rarely(17)),
+        ("ptr", Mostly(PTR))
     ];
     /// Adds `BC_REPLY` with the parcel, `_SG` if it has buffers.
     Reply "bc_reply" 10 prepare [
-        ("flags", Flags(TF)), ("order", One(ORDER)), ("more", Rarely(17)), ("ptr", One(PTR))
+        ("flags", Flags(TF)), ("order", Mostly(ORDER)), ("more", Rarely(17)), ("ptr", Mostly(PTR))
     ];
     /// Adds `BC_FREE_BUFFER`.
     FreeBuffer "bc_free" 6 prepare [("which", One(BUFFER))];
@@ -225,6 +227,64 @@ calls! {
     /// Adds a command that is none, or is cut off.
     Command "bc_command" 1 prepare [("number", One(COMMAND)), ("len", Below(73))];
 }
+
+/// Calls that have to do with each other. There is more to see where some of them come together.
+pub const THEMES: &[&[Op]] = &[
+    &[
+        Op::Pin,
+        Op::Unpin,
+        Op::Unpin,
+        Op::Purge,
+        Op::Shrink,
+        Op::PinStatus,
+        Op::Store,
+    ],
+    &[
+        Op::Mmap,
+        Op::Mmap,
+        Op::Munmap,
+        Op::Mremap,
+        Op::Mprotect,
+        Op::Madvise,
+        Op::Load,
+        Op::Store,
+    ],
+    &[
+        Op::SetName,
+        Op::SetSize,
+        Op::SetProtMask,
+        Op::Mmap,
+        Op::Read,
+        Op::Lseek,
+        Op::Fdinfo,
+    ],
+    &[
+        Op::PutFd,
+        Op::PutPtr,
+        Op::PutFda,
+        Op::PutData,
+        Op::Transaction,
+        Op::Reply,
+        Op::WriteRead,
+    ],
+    &[
+        Op::WriteRead,
+        Op::FreeBuffer,
+        Op::Looper,
+        Op::ThreadExit,
+        Op::Poll,
+        Op::ExtendedError,
+    ],
+    &[
+        Op::OpenAshmem,
+        Op::OpenBinder,
+        Op::Close,
+        Op::Dup,
+        Op::SendFd,
+        Op::RecvFd,
+        Op::EpollCtl,
+    ],
+];
 
 impl Op {
     /// The call as the table describes it.

@@ -4,10 +4,11 @@
 //!
 //! # Why what is random cannot hurt this program
 //!
-//! The kernel is only ever told addresses in an [`Area`], which is no memory of Rust's and is read
-//! and written as atomics; or addresses at which there is never anything. What programs map and
-//! unmap lies in the arena, a range of addresses far from where the kernel puts anything by itself.
-//! File descriptors of programs begin at [`FIRST_FD`], those of this program lie below.
+//! The calls of programs only tell the kernel addresses in an [`Area`], which is no memory of
+//! Rust's and is read and written as atomics; or addresses at which there is never anything. What
+//! programs map and unmap lies in the arena, a range of addresses far from where the kernel puts
+//! anything by itself. File descriptors of programs begin at [`FIRST_FD`], those of this program
+//! lie below.
 
 use std::{
     io,

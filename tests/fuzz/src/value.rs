@@ -27,6 +27,8 @@ pub enum Kind {
     Rarely(u64),
     /// One of these, by name.
     One(Names),
+    /// The same, but mostly the first: what else it is spoils the call.
+    Mostly(Names),
     /// Any of these together, by name.
     Flags(Names),
 }
@@ -78,6 +80,10 @@ impl Kind {
                 0 => rng.below(limit as usize) as u64,
                 _ => 0,
             },
+            Self::Mostly(names) => match rng.below(8) {
+                0 => rng.choose(names.all()).1,
+                _ => names.all()[0].1,
+            },
             Self::One(names) => match rng.below(64) {
                 0 => rng.any() >> rng.below(64),
                 _ => rng.choose(names.all()).1,
@@ -122,7 +128,7 @@ impl Kind {
     /// The number as text, without white space.
     pub fn show(self, value: u64) -> String {
         match self {
-            Self::One(names) => names.show_one(value),
+            Self::One(names) | Self::Mostly(names) => names.show_one(value),
             Self::Flags(names) => names.show_flags(value),
             _ => show_number(value),
         }
@@ -131,7 +137,7 @@ impl Kind {
     /// The number that a text is.
     pub fn parse(self, text: &str) -> Option<u64> {
         let value = match self {
-            Self::One(names) => names.parse_one(text),
+            Self::One(names) | Self::Mostly(names) => names.parse_one(text),
             Self::Flags(names) => names.parse_flags(text),
             _ => parse_number(text),
         }?;
@@ -159,7 +165,7 @@ pub fn parse_number(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::{MAP, PROT, PTR};
+    use crate::names::{MAP, PROT, PTR, WHENCE};
 
     #[test]
     fn what_is_shown_reads_back() {
@@ -170,7 +176,8 @@ mod tests {
             Kind::Cell,
             Kind::Below(5),
             Kind::Rarely(3),
-            Kind::One(PTR),
+            Kind::Mostly(PTR),
+            Kind::One(WHENCE),
             Kind::Flags(PROT),
             Kind::Flags(MAP),
         ];

@@ -145,7 +145,7 @@ impl Seat<'_> {
                 self.forget();
                 let outcome = self.hands.run(line);
                 let has_reached = self.note();
-                self.shared.outcome(line.op, outcome.err().unwrap_or(0));
+                self.shared.outcome(line.op, outcome);
                 if line.op.spec().counts {
                     self.shared.calls().fetch_add(1, Relaxed);
                     self.shared.reached().fetch_add(has_reached.into(), Relaxed);
