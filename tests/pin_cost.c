@@ -197,6 +197,7 @@ FIXTURE(pin_cost) {
 FIXTURE_SETUP(pin_cost)
 {
 	char text[4096];
+	long least = 0;
 
 	if (!file_line("/proc/cmdline", "", text, sizeof(text)) ||
 	    !strstr(text, "guest.list=icount"))
@@ -205,8 +206,14 @@ FIXTURE_SETUP(pin_cost)
 		SKIP(return, "what a debugging kernel's checks cost would be measured");
 	while (now() < SETTLED * 1000000000L)
 		sleep(1);
-	ASSERT_LT(1000000, million());
-	ASSERT_GT(1050000, million());
+	/* The least of some: what else the kernel has to do falls into one or the other. */
+	for (int i = 0; i < 10; i++) {
+		long passed = million();
+
+		least = i && least < passed ? least : passed;
+	}
+	ASSERT_LT(1000000, least);
+	ASSERT_GT(1050000, least);
 }
 
 FIXTURE_TEARDOWN(pin_cost)

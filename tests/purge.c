@@ -483,7 +483,7 @@ static void *disturb(void *arg)
  * Whatever was unpinned when it began is purged, while one thread pins and
  * unpins in another region, and one in the same.
  */
-TEST_F(purge, all_is_complete_beside_pinners)
+TEST_F_TIMEOUT(purge, all_is_complete_beside_pinners, 90)
 {
 	const size_t quiet = 2000, busy = 64;
 	struct disturber d[2] = {};
@@ -529,6 +529,45 @@ TEST_F(purge, all_is_complete_beside_pinners)
 	close(fd);
 }
 
+static void *drop_without_end(void *arg)
+{
+	atomic_bool *stop = arg;
+
+	while (!*stop)
+		drop_slab();
+	return NULL;
+}
+
+/* What memory reclaim has begun to purge is gone, too, when it comes back. */
+TEST_F_TIMEOUT(purge, all_waits_for_reclaim, 90)
+{
+	const size_t pages = 3000, len = pages * self->page;
+	int fd = region("reclaimed", len);
+	atomic_bool stop = false;
+	pthread_t thread;
+	char *p;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, map(fd, len, PROT_RW, MAP_SHARED, &p));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, drop_without_end, &stop));
+	for (int round = 0; round < 60; round++) {
+		size_t left = 0;
+
+		memset(p, 'x', len);
+		ASSERT_EQ(0, unpin(fd, 0, 0));
+		ASSERT_LE(0, purge_all());
+		/* The last pages are the last to go. */
+		for (size_t i = pages; i--;)
+			left += p[i * self->page] == 'x';
+		ASSERT_EQ(0, left);
+		ASSERT_EQ(ASHMEM_WAS_PURGED, pin(fd, 0, 0));
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	munmap(p, len);
+	close(fd);
+}
+
 /* A signal that kills ends even the longest purge. */
 TEST_F(purge, all_can_be_killed)
 {
@@ -554,6 +593,39 @@ TEST_F(purge, all_can_be_killed)
 	}
 	EXPECT_EQ(0, purge_all());
 	munmap(p, 200UL << 20);
+	close(fd);
+}
+
+/* It ends at once: what it has not come to yet is not purged. */
+TEST_F(purge, all_ends_when_killed)
+{
+	const size_t len = 64UL << 20;
+	int fd = region("killed", len), early = 0;
+	char *p;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, map(fd, len, PROT_RW, MAP_SHARED, &p));
+	/* On a busy machine it may have ended before it is killed. */
+	for (int round = 0; round < 20 && !early; round++) {
+		pid_t child;
+
+		memset(p, 'x', len);
+		ASSERT_EQ(0, unpin(fd, 0, 0));
+		child = fork();
+		if (!child) {
+			purge_all();
+			_exit(0);
+		}
+		/* Until it has begun. */
+		while (is_all(p, 1, 'x'))
+			sched_yield();
+		kill(child, SIGKILL);
+		ASSERT_EQ(child, waitpid(child, NULL, 0));
+		early += p[len - 1] == 'x';
+		ASSERT_EQ(ASHMEM_WAS_PURGED, pin(fd, 0, 0));
+	}
+	EXPECT_LT(0, early);
+	munmap(p, len);
 	close(fd);
 }
 

@@ -171,35 +171,41 @@ fn any_order_of_frees(scene: &Scene) -> Result<(), String> {
 }
 
 fn one_way_has_half(scene: &Scene) -> Result<(), String> {
+    const ROUNDS: usize = 3;
     let (server, line) = scene.server(|binder, line| {
-        line.hear()?;
-        for _ in 0..4 {
-            let tr = receive(binder)?;
-            expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?;
+        for _ in 0..ROUNDS {
+            line.hear()?;
+            for _ in 0..4 {
+                let tr = receive(binder)?;
+                expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?;
+            }
+            line.tell(1);
         }
-        line.tell(1);
         let tr = receive(binder)?;
         respond(binder, &tr, &Parcel::new())
     });
     let binder = scene.open();
     let eighth = Parcel::of(&vec![0; BUFFER / 8]);
-    for _ in 0..4 {
+    // What has been freed can be had again.
+    for _ in 0..ROUNDS {
+        for _ in 0..4 {
+            ensure(
+                matches!(send_one_way(&binder, &eighth)?, Return::Complete),
+                "on its way",
+            )?;
+        }
         ensure(
-            matches!(send_one_way(&binder, &eighth)?, Return::Complete),
-            "on its way",
+            matches!(send_one_way(&binder, &Parcel::of(&[1]))?, Return::Failed),
+            "one more",
         )?;
+        expect(
+            binder.extended_error(),
+            (FAILED, -libc::ENOSPC),
+            "the error",
+        )?;
+        line.tell(1);
+        line.hear()?;
     }
-    ensure(
-        matches!(send_one_way(&binder, &Parcel::of(&[1]))?, Return::Failed),
-        "one more",
-    )?;
-    expect(
-        binder.extended_error(),
-        (FAILED, -libc::ENOSPC),
-        "the error",
-    )?;
-    line.tell(1);
-    line.hear()?;
     // The other half, and that half again, are for those who wait.
     call_for_data(&binder, &Parcel::of(&vec![0; BUFFER]))?;
     server.join()

@@ -4,9 +4,10 @@
 
 use std::os::fd::AsFd;
 
-use ashmem_binder::{uapi, Binder, Parcel, Return};
+use ashmem_binder::{command, uapi, Binder, Parcel, Return};
 
 use crate::{
+    missing_page::MissingPage,
     process::{is_closed_within, pipe, Child, Line},
     scene::{
         await_reply, call, call_for_data, ensure, expect, next, receive, respond, send_one_way,
@@ -18,6 +19,10 @@ use crate::{
 /// The tests of this file.
 pub const TESTS: &[(&str, Test)] = &[
     ("server_dies_before_it_reads", server_dies_before_it_reads),
+    (
+        "server_dies_while_it_is_sent_to",
+        server_dies_while_it_is_sent_to,
+    ),
     (
         "server_dies_before_it_replies",
         server_dies_before_it_replies,
@@ -86,6 +91,29 @@ fn server_dies_before_it_reads(scene: &Scene) -> Result<(), String> {
     server.kill();
     learns(&binder)?;
     ensure(is_closed_within(&reader, 10), "nobody has it any more")
+}
+
+/// While the kernel reads what is sent, there is nobody any more to send it to.
+fn server_dies_while_it_is_sent_to(scene: &Scene) -> Result<(), String> {
+    let (server, _line) = scene.server(|_, line| line.hear().map(drop));
+    let binder = scene.open();
+    let page = MissingPage::new()?;
+    let mut tr = Parcel::of(&[0; 8]).transaction_data();
+    tr.data.ptr.buffer = page.address;
+    let call_it = command(uapi::binder_driver_command_protocol_BC_TRANSACTION, &tr);
+    std::thread::scope(|scope| {
+        let dies = scope.spawn(|| {
+            page.is_wanted()?;
+            server.kill();
+            page.provide()
+        });
+        expect(binder.write(&call_it).result, Ok(()), "call")?;
+        dies.join().map_err(|_| "the thread panicked")?
+    })?;
+    learns(&binder)?;
+    // It is in the middle of nothing: the next server has its call.
+    let (_next, _line) = scene.answering(|_, _| Parcel::new());
+    call_for_data(&binder, &Parcel::new()).map(drop)
 }
 
 fn server_dies_before_it_replies(scene: &Scene) -> Result<(), String> {

@@ -20,6 +20,7 @@ mod hostile;
 mod ioctls;
 mod limits;
 mod lsm;
+mod missing_page;
 mod process;
 mod scene;
 mod threads;
