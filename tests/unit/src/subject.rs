@@ -124,7 +124,8 @@ impl Subject {
         };
         let mut ended = 0;
 
-        self.apply(Op::Spare(false));
+        // Who needs a spare and has none does not get as far as the purge.
+        self.apply(Op::Spare(true));
         while let Some(punch) = self.punches.pop() {
             for (number, look) in portrait.pages.iter_mut().enumerate() {
                 if expected.pages[number].blocked > ended {
@@ -135,6 +136,7 @@ impl Subject {
             self.ranges.end_punch(punch);
             ended += 1;
         }
+        self.apply(Op::Spare(false));
         for (number, look) in portrait.pages.iter_mut().enumerate() {
             let before = (self.ranges.pages(), self.ranges.purgeable());
             let result = self.ranges.pin(pages(number, number), &mut self.spare);
