@@ -17,10 +17,7 @@ use kernel::{
         MiscDevice,
         MiscDeviceRegistration, //
     },
-    mm::virt::{
-        flags,
-        VmaNew, //
-    },
+    mm::virt::VmaNew,
     new_mutex,
     page::{
         page_align,
@@ -430,7 +427,7 @@ impl AshmemArea {
             self,
             frozen.backing.inode_number(),
             frozen.size,
-            is_shared(vma),
+            shmem::is_shared(vma),
             frozen.name.as_ref().map_or(name::DEFAULT, Name::path),
         );
     }
@@ -477,16 +474,11 @@ fn check_length(vma: &VmaNew, size: usize) -> Result {
 /// A mapping is shared if it was asked to be (`VM_MAYSHARE`), even if it can never be written:
 /// `VM_SHARED` is not set for a file that was opened read-only.
 fn map_backing(backing: &Backing, vma: &VmaNew) -> Result {
-    if is_shared(vma) {
+    if shmem::is_shared(vma) {
         return backing.map_shared(vma);
     }
     backing.map_private(vma);
     Ok(())
-}
-
-/// Whether a mapping is `MAP_SHARED`.
-fn is_shared(vma: &VmaNew) -> bool {
-    vma.flags() & flags::MAYSHARE != 0
 }
 
 #[vtable]

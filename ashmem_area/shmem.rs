@@ -351,6 +351,12 @@ impl Backing {
     }
 }
 
+/// Whether a mapping is `MAP_SHARED`.
+pub(crate) fn is_shared(vma: &VmaNew) -> bool {
+    // By the bit's number: on 7.2 the constant `VM_MAYSHARE` of the bindings is that of another bit.
+    vma.flags() & (1 << bindings::VMA_MAYSHARE_BIT) != 0
+}
+
 /// Moves the position of a device file, in a region of `size` bytes, for any `whence` but
 /// `SEEK_DATA` and `SEEK_HOLE`: `generic_file_llseek_size()`.
 ///

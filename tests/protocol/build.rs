@@ -19,7 +19,6 @@ const ITEMS: &[&str] = &[
     "struct Frozen {",
     "fn check_length(",
     "fn map_backing(",
-    "fn is_shared(",
 ];
 
 /// What is of an area.

@@ -12,7 +12,7 @@
 
 use kernel::{
     fs::File,
-    mm::virt::{flags, VmaNew},
+    mm::virt::VmaNew,
     new_mutex,
     page::{page_align, PAGE_SHIFT, PAGE_SIZE},
     prelude::*,

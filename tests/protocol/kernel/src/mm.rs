@@ -7,13 +7,6 @@ pub mod virt {
 
     use crate::error::Result;
 
-    pub mod flags {
-        //! What a mapping may be.
-
-        /// Shared.
-        pub const MAYSHARE: usize = 1;
-    }
-
     /// A shared mapping that is being made, of the first bytes of a file.
     pub struct VmaNew {
         /// How many bytes.
@@ -52,11 +45,6 @@ pub mod virt {
         /// Where it ends.
         pub fn end(&self) -> usize {
             self.length
-        }
-
-        /// Its flags.
-        pub fn flags(&self) -> usize {
-            flags::MAYSHARE
         }
 
         /// Whether it may be read.

@@ -27,6 +27,11 @@ pub fn files_and_mappings() -> (usize, usize) {
     (FILES.load(Plain), MAPPED.load(Plain))
 }
 
+/// Whether a mapping is `MAP_SHARED`: each of these is.
+pub fn is_shared(_vma: &VmaNew) -> bool {
+    true
+}
+
 /// The file with the pages of a region.
 pub struct Backing(Arc<File>);
 
