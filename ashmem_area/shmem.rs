@@ -42,7 +42,6 @@ use kernel::{
     },
     iov::IovIterDest,
     mm::virt::VmaNew,
-    module::this_module,
     page::PAGE_SHIFT,
     prelude::*,
     sync::{
@@ -71,7 +70,10 @@ extern "C" {
 }
 
 use super::task;
-use crate::pin::PageRange;
+use crate::{
+    helpers::versions::module::this_module,
+    pin::PageRange, //
+};
 
 /// The tables, set while the module loads.
 static TABLES: SetOnce<Tables> = SetOnce::new();
@@ -104,7 +106,7 @@ impl Tables {
             let file = file.as_ptr();
             (&*(*file).f_op, &*(*(*file).f_inode).i_op)
         };
-        let owner = this_module::<crate::LocalModule>().as_ptr();
+        let owner = this_module();
 
         Self {
             backing: bindings::file_operations {
