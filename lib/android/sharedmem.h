@@ -20,7 +20,8 @@ extern "C" {
 int ASharedMemory_create(const char *name, size_t size);
 
 /*
- * The size of the region in bytes, as it was set; 0, with errno, for what is no region.
+ * The size of the region in bytes, as it was set; 0, with errno, for what is no region
+ * (ashmem_valid tells that from one whose size is 0).
  *
  * Sizes of 2 GiB or more are read from /proc. Where that is not mounted, they come out
  * too small, or there is an error.
