@@ -135,7 +135,7 @@ static long make_root(struct container *c)
 /* What only an administrator of the whole system may do. */
 static long is_confined(void)
 {
-	int fd = ashmem_create_region("confined", 1);
+	int fd = result(ashmem_create_region("confined", 1));
 	struct stat st;
 	long ret = 0;
 
@@ -152,7 +152,7 @@ static long is_confined(void)
 /* Passes a region out, and takes one in. */
 static long exchange(struct container *c)
 {
-	int made = ASharedMemory_create("made inside", GIVEN), got;
+	int made = result(ASharedMemory_create("made inside", GIVEN)), got;
 	long ret = 0;
 	char *p;
 
@@ -160,7 +160,7 @@ static long exchange(struct container *c)
 	ret = THEN(ret, map(made, GIVEN, PROT_RW, MAP_SHARED, &p));
 	if (!ret)
 		fill(p, GIVEN, 7);
-	ret = THEN(ret, ASharedMemory_setProt(made, PROT_READ));
+	ret = THEN(ret, result(ASharedMemory_setProt(made, PROT_READ)));
 	ret = THEN(ret, send_fd(c->inside, made));
 
 	got = ret ? -1 : recv_fd(c->inside);
@@ -200,7 +200,7 @@ static bool is_whole_or_gone(const char *p)
 /* Unpins, and then needs more than is left of the limit. */
 static long fill_up(void)
 {
-	int fd = ashmem_create_region("unpinned", UNPINNED);
+	int fd = result(ashmem_create_region("unpinned", UNPINNED));
 	long ret = 0;
 	char *p;
 
@@ -314,7 +314,8 @@ TEST_F(container, works_and_keeps_to_itself)
 
 	EXPECT_EQ(0, in_child(run_container, c));
 
-	/* What it has handed out. */
+	/* What it has handed out; nothing more will come. */
+	close(c->inside);
 	got = recv_fd(c->outside);
 	ASSERT_LE(0, got);
 	EXPECT_EQ(1, ashmem_valid(got));
