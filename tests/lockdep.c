@@ -4,7 +4,8 @@
  * them, in the order that ashmem.rs and binder_fd.rs tell, and each against memory
  * reclaim. A lock that reclaim takes must never be held where memory is allocated.
  *
- * This looks at what the suites before it have done.
+ * This looks at what the suites before it have done. So it is for KCSAN, too: that
+ * it has watched.
  */
 
 #include <stdlib.h>
@@ -145,6 +146,22 @@ TEST_F(lockdep, and_reclaim)
 	ASSERT_LE(0, class_of(variant->lock));
 	EXPECT_EQ(variant->place == ALLOCATES, under(RECLAIM, variant->lock));
 	EXPECT_EQ(variant->place == IN_RECLAIM, under(variant->lock, RECLAIM));
+}
+
+#define KCSAN	"/sys/kernel/debug/kcsan"
+
+/* A kernel that has it may have it switched off. */
+TEST(data_races_are_looked_for)
+{
+	char text[64];
+
+	if (access(KCSAN, F_OK))
+		SKIP(return, "this kernel has no KCSAN");
+	ASSERT_TRUE(file_line(KCSAN, "enabled:", text, sizeof(text)));
+	ASSERT_EQ(1, atol(text));
+	ASSERT_TRUE(file_line(KCSAN, "setup_watchpoints:", text, sizeof(text)));
+	ASSERT_LT(0, atol(text));
+	ksft_print_msg("figure: places that KCSAN has watched: %s\n", text);
 }
 
 TEST_HARNESS_MAIN
