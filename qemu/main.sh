@@ -39,6 +39,9 @@ esac
 case ${TIME:-} in
 *[!0-9]*) die "TIME=$TIME is no number of seconds" ;;
 esac
+case ${PROFILE:-} in
+*[!A-Za-z0-9_,/+-]*) die "PROFILE=$PROFILE is no row of the benchmarks" ;;
+esac
 case ${KERNEL:-}${TESTS:-} in
 *[!A-Za-z0-9_,.+-]*) die "KERNEL= and TESTS= take letters, digits and _ , . + - only" ;;
 esac

@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What each operation costs (tests/bench/): in instructions, in guests whose clock counts them, and as ratios
+# within one guest where threads meet. Everything that counts instructions runs in two boots, which must agree.
+
+# bench_guests ARCHITECTURES
+bench_guests() {
+	local arch logs=() status=0
+	! is_debug "${KERNEL:-}" || die "make bench wants a stock kernel: the checks of $KERNEL would be measured"
+	for arch in $1; do
+		use_kernel "$arch"
+		build_module
+		build_samples
+		build_bench
+		make_initramfs with-bench
+		choose_accel
+		if [ -n "${PROFILE:-}" ]; then
+			profile_arch || status=$?
+		else
+			bench_arch || status=$?
+		fi
+	done
+	judge_guests || status=$?
+	return "$status"
+}
+
+build_bench() {
+	set_compilers
+	step "$OUT/log/bench-build.log" "build the benchmarks" \
+		make -C "$TOP/tests/bench" OUTPUT="$OUT/bench-programs" KSRC="$KSRC" CC="${CROSS}gcc"
+}
+
+# Every guest of an architecture, and the report on them.
+bench_arch() {
+	local BOOT
+	step "$OUT/log/report-test.log" "check that the report can be bad" python3 -B "$TOP/tests/bench/report_test.py"
+	for BOOT in 1 2; do
+		test_guest bench
+		test_guest bench-binder
+	done
+	BOOT='' test_guest bench-threads
+	python3 -B "$TOP/tests/bench/report.py" --title "$RELEASE" --goals "$TOP/tests/bench/goals" \
+		--output "$OUT/bench" --module "$MODULE_DIR/ashmem.ko" --module "$MODULE_DIR/binder_fd.ko" \
+		--boot "$OUT/log/bench-1-ktap.log" --boot "$OUT/log/bench-2-ktap.log"
+}
+
+# Where the instructions of a row go.
+profile_arch() {
+	local counts=$OUT/log/profile.counts PLUGIN
+	step "$OUT/log/plugin.log" "build what counts instructions by address" \
+		gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$OUT/profile.so" "$TOP/tests/bench/profile.c"
+	rm -f "$counts"
+	PLUGIN=(-plugin "$OUT/profile.so,output=$counts")
+	test_guest bench
+	python3 -B "$TOP/tests/bench/profile.py" "$OUT/log/bench-ktap.log" "$counts"
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the benchmarks share: see bench.h. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+/* How long a measurement takes, in instructions, and the rounds that this may be. */
+#define ENOUGH		10000000L
+#define ROUNDS_MIN	100
+#define ROUNDS_MAX	20000
+
+/* Rounds of operations that need a scene of their own. */
+#define ROUNDS_ONCE	3
+
+/* Measurements until two that follow each other agree. */
+#define TRIES		6
+
+/* The markers for profile.c: a row begins, counting starts, counting stops. */
+#define MARK_ROW	1
+#define MARK_START	2
+#define MARK_STOP	3
+
+#if defined(__x86_64__)
+/* A NOP with an address that nothing uses. */
+#define MARK(number) asm volatile("nopl %c0(%%rax)" : : "i"(0x41534800 + (number)) : "memory")
+#elif defined(__aarch64__)
+/* A number to the register that takes none. */
+#define MARK(number) asm volatile("movz xzr, %0" : : "i"(0x4150 + (number)) : "memory")
+#endif
+
+/* What has been done while the instructions of a row were counted. */
+static unsigned long done;
+
+/* The rows to profile, with commas; none if all are to be measured. */
+static const char *profiled(void)
+{
+	const char *rows = getenv("BENCH_PROFILE");
+
+	return rows && *rows ? rows : NULL;
+}
+
+bool is_wanted(const char *name)
+{
+	const char *row = profiled();
+	size_t len = strlen(name);
+
+	if (!row)
+		return true;
+	for (; *row; row += strcspn(row, ","), row += *row == ',')
+		if (strcspn(row, ",") == len && !memcmp(row, name, len))
+			return true;
+	return false;
+}
+
+unsigned int wanted_rows(const struct row *rows, unsigned int count)
+{
+	unsigned int wanted = 0;
+
+	for (unsigned int i = 0; i < count; i++)
+		wanted += is_wanted(rows[i].name);
+	return wanted;
+}
+
+void report(const char *name, const char *subject, const char *unit, double value,
+	    unsigned int rounds)
+{
+	printf("# row: %s %s %s %.4f %u\n", name, subject, unit, value, rounds);
+}
+
+/* Instructions for so many rounds, or -1. */
+static long measure_rounds(const struct row *row, struct bench *b, unsigned int rounds)
+{
+	bool good = true;
+	long start;
+
+	MARK(MARK_START);
+	start = now();
+	for (unsigned int i = 0; good && i < rounds; i++)
+		good = row->op(b);
+	start = now() - start;
+	MARK(MARK_STOP);
+	done += rounds * row->per;
+	return good ? start : -1;
+}
+
+/* Instructions for a row's op, so often that a tick of the timer makes no difference. */
+static double measure_often(const struct row *row, struct bench *b, unsigned int *rounds)
+{
+	long took;
+
+	if (!*rounds) {
+		took = measure_rounds(row, b, ROUNDS_MIN);
+		if (took < 0)
+			return -1;
+		took = took / ROUNDS_MIN + 1;
+		*rounds = ENOUGH / took < ROUNDS_MIN ? ROUNDS_MIN :
+			  ENOUGH / took > ROUNDS_MAX ? ROUNDS_MAX : ENOUGH / took;
+	}
+	took = measure_rounds(row, b, *rounds);
+	return took < 0 ? -1 : (double)took / *rounds;
+}
+
+/* The same for an op that needs a new scene each time. */
+static double measure_once(const struct row *row, struct bench *b, unsigned int *rounds)
+{
+	long sum = 0;
+
+	*rounds = ROUNDS_ONCE;
+	for (unsigned int i = 0; i < ROUNDS_ONCE; i++) {
+		long took = row->begin(b) ? measure_rounds(row, b, 1) : -1;
+
+		row->end(b);
+		if (took < 0)
+			return -1;
+		sum += took;
+	}
+	return (double)sum / ROUNDS_ONCE;
+}
+
+/* Something of the kernel's own may fall into a measurement, but not into each. */
+bool measure_row(const struct row *row)
+{
+	struct bench b = { .ranges = row->ranges };
+	unsigned int rounds = 0;
+	double first, second = -1;
+	bool good = true;
+
+	done = 0;
+	MARK(MARK_ROW);
+	if (!row->once && row->begin)
+		good = row->begin(&b);
+	/* The first time slab caches grow, page tables are made, and the like. */
+	if (good && row->once)
+		good = measure_once(row, &b, &rounds) >= 0;
+	for (int i = 0; good && i < TRIES; i++) {
+		first = second;
+		second = row->once ? measure_once(row, &b, &rounds) :
+				     measure_often(row, &b, &rounds);
+		good = second >= 0;
+		if (good && i && agree(first, second))
+			break;
+	}
+	if (!row->once && row->end)
+		row->end(&b);
+	if (!good) {
+		printf("# %s %s: an operation failed\n", row->name, row->subject);
+		return false;
+	}
+	report(row->name, row->subject, "instructions", (first + second) / 2 / row->per, rounds);
+	if (profiled())
+		printf("# profiled: %s %s %lu\n", row->name, row->subject, done);
+	return agree(first, second);
+}
