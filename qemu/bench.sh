@@ -33,25 +33,29 @@ build_bench() {
 
 # Every guest of an architecture, and the report on them.
 bench_arch() {
-	local BOOT
+	local BOOT log=$OUT/log/bench
 	step "$OUT/log/report-test.log" "check that the report can be bad" python3 -B "$TOP/tests/bench/report_test.py"
 	for BOOT in 1 2; do
 		test_guest bench
 		test_guest bench-binder
 	done
-	BOOT='' test_guest bench-threads
+	test_guest bench-threads
+	say "==> compare it with the goals; the report is build/${OUT##*/}/bench/bench.md"
 	python3 -B "$TOP/tests/bench/report.py" --title "$RELEASE" --goals "$TOP/tests/bench/goals" \
-		--output "$OUT/bench" --module "$MODULE_DIR/ashmem.ko" --module "$MODULE_DIR/binder_fd.ko" \
-		--boot "$OUT/log/bench-1-ktap.log" --boot "$OUT/log/bench-2-ktap.log"
+		--output "$OUT/bench" --module "$OUT/initramfs/modules/ashmem.ko" \
+		--module "$OUT/initramfs/modules/binder_fd.ko" \
+		--boot "$log-1-ktap.log,$log-binder-1-ktap.log,$log-threads-ktap.log" \
+		--boot "$log-2-ktap.log,$log-binder-2-ktap.log"
 }
 
-# Where the instructions of a row go.
+# Where the instructions of some rows go.
 profile_arch() {
-	local counts=$OUT/log/profile.counts PLUGIN
+	local counts=$OUT/log/profile.counts guest=bench PLUGIN
+	[[ $PROFILE != in-tree/* ]] || guest=bench-binder
 	step "$OUT/log/plugin.log" "build what counts instructions by address" \
 		gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$OUT/profile.so" "$TOP/tests/bench/profile.c"
 	rm -f "$counts"
 	PLUGIN=(-plugin "$OUT/profile.so,output=$counts")
-	test_guest bench
-	python3 -B "$TOP/tests/bench/profile.py" "$OUT/log/bench-ktap.log" "$counts"
+	test_guest "$guest"
+	python3 -B "$TOP/tests/bench/profile.py" "$OUT/log/$guest-ktap.log" "$counts"
 }

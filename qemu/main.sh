@@ -52,8 +52,10 @@ if [ "$target" = distclean ]; then
 	exit
 fi
 
-check_host
-lock_cache
-make_root
-unlock_cache
+use_root "the build root with the kernel's compilers" "${ROOT_PACKAGES[@]}"
 enter_root "$TOP/qemu/inside.sh" "$target"
+
+if [ "$target" = bench ] && [ -z "${PROFILE:-}" ]; then
+	use_root "a small root with what draws plots" "${PLOT_PACKAGES[@]}"
+	enter_root "$TOP/qemu/plot.sh"
+fi

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kselftest.h"
+
 #include "bench.h"
 
 /* How long a measurement takes, in instructions, and the rounds that this may be. */
 #define ENOUGH		10000000L
-#define ROUNDS_MIN	100
+#define ROUNDS_MIN	20
 #define ROUNDS_MAX	20000
 
 /* Rounds of operations that need a scene of their own. */
@@ -23,13 +25,16 @@
 #define MARK_START	2
 #define MARK_STOP	3
 
+static inline __attribute__((always_inline)) void mark(const int number)
+{
 #if defined(__x86_64__)
-/* A NOP with an address that nothing uses. */
-#define MARK(number) asm volatile("nopl %c0(%%rax)" : : "i"(0x41534800 + (number)) : "memory")
+	/* A NOP with an address that nothing uses. */
+	asm volatile("nopl %c0(%%rax)" : : "i"(0x41534800 + number) : "memory");
 #elif defined(__aarch64__)
-/* A number to the register that takes none. */
-#define MARK(number) asm volatile("movz xzr, %0" : : "i"(0x4150 + (number)) : "memory")
+	/* A number to the register that takes none. */
+	asm volatile("movz xzr, %0" : : "i"(0x4150 + number) : "memory");
 #endif
+}
 
 /* What has been done while the instructions of a row were counted. */
 static unsigned long done;
@@ -55,15 +60,6 @@ bool is_wanted(const char *name)
 	return false;
 }
 
-unsigned int wanted_rows(const struct row *rows, unsigned int count)
-{
-	unsigned int wanted = 0;
-
-	for (unsigned int i = 0; i < count; i++)
-		wanted += is_wanted(rows[i].name);
-	return wanted;
-}
-
 void report(const char *name, const char *subject, const char *unit, double value,
 	    unsigned int rounds)
 {
@@ -76,12 +72,12 @@ static long measure_rounds(const struct row *row, struct bench *b, unsigned int 
 	bool good = true;
 	long start;
 
-	MARK(MARK_START);
+	mark(MARK_START);
 	start = now();
 	for (unsigned int i = 0; good && i < rounds; i++)
 		good = row->op(b);
 	start = now() - start;
-	MARK(MARK_STOP);
+	mark(MARK_STOP);
 	done += rounds * row->per;
 	return good ? start : -1;
 }
@@ -121,7 +117,7 @@ static double measure_once(const struct row *row, struct bench *b, unsigned int 
 }
 
 /* Something of the kernel's own may fall into a measurement, but not into each. */
-bool measure_row(const struct row *row)
+static bool measure_row(const struct row *row)
 {
 	struct bench b = { .ranges = row->ranges };
 	unsigned int rounds = 0;
@@ -129,7 +125,7 @@ bool measure_row(const struct row *row)
 	bool good = true;
 
 	done = 0;
-	MARK(MARK_ROW);
+	mark(MARK_ROW);
 	if (!row->once && row->begin)
 		good = row->begin(&b);
 	/* The first time slab caches grow, page tables are made, and the like. */
@@ -153,4 +149,35 @@ bool measure_row(const struct row *row)
 	if (profiled())
 		printf("# profiled: %s %s %lu\n", row->name, row->subject, done);
 	return agree(first, second);
+}
+
+void passed(bool good, const char *name, const char *subject)
+{
+	ksft_test_result(good, "%s %s\n", name, subject);
+}
+
+void begin_report(const struct row *rows, unsigned int count, unsigned int others)
+{
+	unsigned int wanted = others;
+	long million;
+
+	ksft_print_header();
+	for (unsigned int i = 0; i < count; i++)
+		wanted += is_wanted(rows[i].name);
+	if (!wanted)
+		ksft_exit_skip("no row of this program is wanted\n");
+	ksft_set_plan(wanted + !!count);
+	if (!count)
+		return;
+	million = settle();
+	ksft_test_result(million > 1000000 && million < 1050000,
+			 "the clock counts instructions\n");
+}
+
+void end_report(const struct row *rows, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (is_wanted(rows[i].name))
+			passed(measure_row(&rows[i]), rows[i].name, rows[i].subject);
+	ksft_finished();
 }

@@ -13,6 +13,8 @@
 
 #include "../cost.h"
 
+#define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
+
 struct row {
 	const char *name;
 	const char *subject;
@@ -33,15 +35,16 @@ void report(const char *name, const char *subject, const char *unit, double valu
 	    unsigned int rounds);
 
 /*
- * Measure a row until two measurements that follow each other agree, and report
- * it: true if every operation succeeded, and if they did.
+ * A program begins by saying how many rows it has, besides others that it measures
+ * by itself and reports with passed(); it ends with the rows, for which the clock
+ * has to count instructions. A row has passed if every operation succeeded, and if
+ * two measurements that follow each other agree.
  */
-bool measure_row(const struct row *row);
+void passed(bool good, const char *name, const char *subject);
+void begin_report(const struct row *rows, unsigned int count, unsigned int others);
+void end_report(const struct row *rows, unsigned int count);
 
 /* Whether a row is to be measured: all are, or those that are to be profiled. */
 bool is_wanted(const char *name);
-
-/* How many are. */
-unsigned int wanted_rows(const struct row *rows, unsigned int count);
 
 #endif /* BENCH_H */

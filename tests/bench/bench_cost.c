@@ -8,13 +8,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "kselftest.h"
-
 #include "../ashmem_test.h"
 #include "bench.h"
-
-/* The pages of a region that is mapped and read. */
-#define SMALL		16
+#include "scene.h"
 
 /* The pages that are touched, and those that are purged. */
 #define FAULTS		1024
@@ -27,27 +23,6 @@
 /* Objects whose memory is measured. */
 #define OBJECTS		1000
 
-/* A region or a memfd of so many pages, mapped, without ranges. */
-static bool scene(struct bench *b, bool ours, unsigned int pages)
-{
-	unsigned int ranges = b->ranges;
-
-	*b = (struct bench) { .ranges = ranges, .page = page_size() };
-	b->len = pages * b->page;
-	b->fd = ours ? region("bench", b->len) : reference(b->len);
-	return b->fd >= 0 && !map(b->fd, b->len, PROT_RW, MAP_SHARED, &b->p);
-}
-
-static bool begin_ashmem(struct bench *b)
-{
-	return scene(b, true, SMALL) && memset(b->p, 1, b->len);
-}
-
-static bool begin_memfd(struct bench *b)
-{
-	return scene(b, false, SMALL) && memset(b->p, 1, b->len);
-}
-
 /* For what is only possible before the first mmap. */
 static bool begin_unmapped(struct bench *b)
 {
@@ -57,21 +32,6 @@ static bool begin_unmapped(struct bench *b)
 	b->order = NULL;
 	b->fd = region("bench", b->len);
 	return b->fd >= 0;
-}
-
-static bool begin_nothing(struct bench *b)
-{
-	*b = (struct bench) { .fd = -1 };
-	return true;
-}
-
-static void end(struct bench *b)
-{
-	if (b->p)
-		munmap(b->p, b->len);
-	if (b->fd >= 0)
-		close(b->fd);
-	free(b->order);
 }
 
 /* Opening and closing. */
@@ -94,27 +54,6 @@ static bool op_open_null(struct bench *b)
 }
 
 /* The life of a region: a page is mapped, touched and given back. */
-
-static bool live(int fd)
-{
-	size_t len = page_size();
-	char *p;
-
-	if (fd < 0 || map(fd, len, PROT_RW, MAP_SHARED, &p))
-		return false;
-	*(volatile char *)p = 1;
-	return !munmap(p, len) && !close(fd);
-}
-
-static bool op_live_ashmem(struct bench *b)
-{
-	return live(region("bench", page_size())) && b;
-}
-
-static bool op_live_memfd(struct bench *b)
-{
-	return live(reference(page_size())) && b;
-}
 
 static bool op_live_shm(struct bench *b)
 {
@@ -210,20 +149,13 @@ static bool begin_fault_memfd(struct bench *b)
 static bool op_fault(struct bench *b)
 {
 	for (size_t at = 0; at < b->len; at += b->page)
-		*(volatile char *)(b->p + at) = 1;
+		write_byte(b->p + at);
 	return true;
 }
 
 static bool op_lseek(struct bench *b)
 {
 	return !lseek(b->fd, 0, SEEK_SET);
-}
-
-static bool op_read(struct bench *b)
-{
-	static char page[65536];
-
-	return pread(b->fd, page, b->page, 0) == (ssize_t)b->page;
 }
 
 /* Ranges. */
@@ -330,14 +262,17 @@ static bool op_punch_parts(struct bench *b)
 }
 
 /* Repeated, in one scene; or once in each scene, for so many pages or ranges. */
-#define OFTEN(n, s, b, o)	{ .name = n, .subject = s, .begin = b, .end = end, .op = o, .per = 1 }
-#define ONCE(n, s, b, o, p)	\
-	{ .name = n, .subject = s, .begin = b, .end = end, .op = o, .per = p, .ranges = p, .once = true }
-#define PART(n, s, b, o, p)	\
-	{ .name = n, .subject = s, .begin = b, .end = end, .op = o, .per = PARTS * (p), .ranges = p, \
+#define OFTEN(n, s, b, o) \
+	{ .name = n, .subject = s, .begin = b, .end = end, .op = o, .per = 1 }
+#define ONCE(n, s, b, o, p) \
+	{ .name = n, .subject = s, .begin = b, .end = end, .op = o, .per = p, .ranges = p, \
 	  .once = true }
-#define AMONG(n, o, r)		\
-	{ .name = n, .subject = "ashmem", .begin = begin_among, .end = end, .op = o, .per = 1, .ranges = r }
+#define PART(n, s, b, o, p) \
+	{ .name = n, .subject = s, .begin = b, .end = end, .op = o, .per = PARTS * (p), \
+	  .ranges = p, .once = true }
+#define AMONG(n, o, r) \
+	{ .name = n, .subject = "ashmem", .begin = begin_among, .end = end, .op = o, .per = 1, \
+	  .ranges = r }
 
 static const struct row rows[] = {
 	OFTEN("open+close", "ashmem", begin_nothing, op_open_ashmem),
@@ -421,7 +356,7 @@ static void weigh(const char *name, const char *subject, int (*make)(void))
 		good = make() >= 0;
 	bytes = slab_bytes() - before;
 	report(name, subject, "bytes", (double)bytes / OBJECTS, OBJECTS);
-	ksft_test_result(good && bytes > 0, "%s %s\n", name, subject);
+	passed(good && bytes > 0, name, subject);
 }
 
 static void weigh_ranges(void)
@@ -433,7 +368,7 @@ static void weigh_ranges(void)
 	good = good && before > 0 && unpin_all(&b);
 	bytes = slab_bytes() - before;
 	report("bytes-range", "ashmem", "bytes", bytes / (10.0 * RANGES), 10 * RANGES);
-	ksft_test_result(good && bytes > 0, "bytes-range ashmem\n");
+	passed(good && bytes > 0, "bytes-range", "ashmem");
 	close_bench(&b);
 }
 
@@ -442,8 +377,7 @@ static void weigh_all(void)
 	struct rlimit limit = { .rlim_cur = 4 * OBJECTS, .rlim_max = 4 * OBJECTS };
 	int first = dup(0);
 
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		ksft_exit_fail_perror("setrlimit");
+	setrlimit(RLIMIT_NOFILE, &limit);
 	weigh("bytes-mapped", "memfd", new_memfd);
 	weigh("bytes-mapped", "ashmem", new_mapped);
 	weigh("bytes-open", "ashmem", new_region);
@@ -453,21 +387,8 @@ static void weigh_all(void)
 
 int main(void)
 {
-	unsigned int wanted = wanted_rows(rows, ARRAY_SIZE(rows));
-	long million;
-
-	ksft_print_header();
-	if (!wanted)
-		ksft_exit_skip("no row of this program is wanted\n");
-	ksft_set_plan(wanted + 1 + (is_wanted("bytes") ? 4 : 0));
-	million = settle();
-	ksft_test_result(million > 1000000 && million < 1050000,
-			 "the clock counts instructions\n");
+	begin_report(rows, COUNT(rows), is_wanted("bytes") ? 4 : 0);
 	if (is_wanted("bytes"))
 		weigh_all();
-	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++)
-		if (is_wanted(rows[i].name))
-			ksft_test_result(measure_row(&rows[i]), "%s %s\n", rows[i].name,
-					 rows[i].subject);
-	ksft_finished();
+	end_report(rows, COUNT(rows));
 }

@@ -6,9 +6,7 @@
  *
  * usage: -plugin profile.so,output=FILE
  *
- * A line of the output is the number of the row, an address, and a count. The
- * distribution's QEMU takes plugins but has no header for them: what is used of its
- * interface is declared here.
+ * A line of the output is the number of the row, an address, and a count.
  */
 
 #include <stdbool.h>
@@ -17,30 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPORT		__attribute__((visibility("default")))
-
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef uint64_t plugin_id;
-
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
-size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *to, size_t len);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
-					   void (*translated)(plugin_id id, struct qemu_plugin_tb *tb));
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-					    void (*executed)(unsigned int cpu, void *data),
-					    int flags, void *data);
-void qemu_plugin_register_atexit_cb(plugin_id id, void (*at_exit)(plugin_id id, void *data),
-				    void *data);
+#include "qemu_plugin.h"
 
 /* The interface that this is written for; a newer QEMU takes it, too. */
 EXPORT int qemu_plugin_version = 3;
 
 /* The rows, each subject by itself, and the addresses that can be counted at. */
 #define ROWS		32
-#define PLACES		(1UL << 20)
+#define PLACES		0x100000UL
 
 /* What is counted at an address of the kernel, or in user space altogether. */
 struct place {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Compares what the benchmarks have measured with their goals, and writes it as Markdown, as CSV, and for plots.
+"""Compares what the benchmarks have measured with their goals, and writes it as Markdown, as CSV and for plots.
 
 usage: report.py --title TEXT --goals FILE --output DIR [--module KO]... --boot LOG,LOG --boot LOG,LOG
 
@@ -221,6 +221,20 @@ def write_csv(out, lines, figures):
         table.writerow([*key, figure.unit, f"{figure.value:.4f}", f"{figure.difference:.4f}", figure.rounds, *extra])
 
 
+def write_data(directory, lines, figures):
+    """What plots are drawn from: the cost against the number of ranges, and ratios."""
+    with open(os.path.join(directory, "ranges.dat"), "w", encoding="utf-8") as out:
+        for name, subject in figures:
+            operation, _, ranges = name.partition("/")
+            if operation == "unpin+pin" and ranges.isdigit():
+                status = figures["status/" + ranges, subject]
+                print(f'"{int(ranges):,}" {figures[name, subject].value:.1f} {status.value:.1f}', file=out)
+    with open(os.path.join(directory, "beside.dat"), "w", encoding="utf-8") as out:
+        for line in lines:
+            if line.figure.unit == "instructions" and line.other and line.goal.other[0] == line.goal.name:
+                print(f'"{line.goal.name} / {line.beside}" {line.ratio:.4f}', file=out)
+
+
 def module_sizes(path):
     """What the code and the data of a module are, in bytes: (name, subject, unit, value)."""
     name = os.path.basename(path).removesuffix(".ko")
@@ -266,6 +280,7 @@ def main():
         write_markdown(out, options.title, lines)
     with open(os.path.join(options.output, "bench.csv"), "w", encoding="utf-8") as out:
         write_csv(out, lines, figures)
+    write_data(options.output, lines, figures)
     write_markdown(sys.stdout, options.title, lines)
 
 
