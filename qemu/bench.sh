@@ -6,6 +6,7 @@
 
 # bench_guests ARCHITECTURES
 bench_guests() {
+	# shellcheck disable=SC2034  # for the other parts
 	local arch logs=() status=0
 	! is_debug "${KERNEL:-}" || die "make bench wants a stock kernel: the checks of $KERNEL would be measured"
 	for arch in $1; do
@@ -35,6 +36,7 @@ build_bench() {
 bench_arch() {
 	local BOOT log=$OUT/log/bench
 	step "$OUT/log/report-test.log" "check that the report can be bad" python3 -B "$TOP/tests/bench/report_test.py"
+	# shellcheck disable=SC2034  # for test_guest
 	for BOOT in 1 2; do
 		test_guest bench
 		test_guest bench-binder
@@ -50,12 +52,15 @@ bench_arch() {
 
 # Where the instructions of some rows go.
 profile_arch() {
-	local counts=$OUT/log/profile.counts guest=bench PLUGIN
+	local counts=$OUT/log/profile.counts guest=bench BOOT=profile PLUGIN
 	[[ $PROFILE != in-tree/* ]] || guest=bench-binder
 	step "$OUT/log/plugin.log" "build what counts instructions by address" \
 		gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o "$OUT/profile.so" "$TOP/tests/bench/profile.c"
 	rm -f "$counts"
+	# shellcheck disable=SC2034  # for test_guest
 	PLUGIN=(-plugin "$OUT/profile.so,output=$counts")
 	test_guest "$guest"
-	python3 -B "$TOP/tests/bench/profile.py" "$OUT/log/$guest-ktap.log" "$counts"
+	python3 -B "$TOP/tests/bench/profile.py" --source "$TOP" --cross "$CROSS" \
+		--module "$MODULE_DIR/ashmem.ko" --module "$MODULE_DIR/binder_fd.ko" \
+		"$OUT/log/$guest-profile-ktap.log" "$counts"
 }

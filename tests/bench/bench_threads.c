@@ -5,6 +5,7 @@
  * others who only compute, so that how many CPUs there are makes no difference.
  */
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,8 +19,8 @@
 #include "scene.h"
 
 /* How often both are measured, in turns, and how long, in microseconds. */
-#define ROUNDS		9
-#define SLICE		150000
+#define ROUNDS		30
+#define SLICE		50000
 
 /* The most that work at a time. */
 #define WORKERS		4
@@ -206,30 +207,34 @@ static double speed(const struct contest *c, const struct work *neighbour)
 	return 1e9 * atomic_load(&shared->done) / began;
 }
 
-static int compare(const void *a, const void *b)
+static double best(double a, double b)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
+	return a > b ? a : b;
 }
 
-/* The median of some comparisons, for whatever else the machine does. */
+/*
+ * Whatever else the machine does makes everything slower: the best speeds are
+ * compared. How far those of every second round are apart says what that is worth.
+ */
 static bool measure_contest(const struct contest *c)
 {
-	double ratios[ROUNDS];
+	double alone[2] = {}, among[2] = {}, noise[2];
 
 	for (int i = 0; i < ROUNDS; i++) {
-		double alone = speed(c, &spins), among = speed(c, c->neighbour);
+		double without = speed(c, &spins), with = speed(c, c->neighbour);
 
-		if (alone <= 0 || among <= 0) {
+		if (without <= 0 || with <= 0) {
 			printf("# %s %s: an operation failed\n", c->name, c->subject);
 			return false;
 		}
-		ratios[i] = alone / among;
+		alone[i % 2] = best(alone[i % 2], without);
+		among[i % 2] = best(among[i % 2], with);
 	}
-	qsort(ratios, ROUNDS, sizeof(ratios[0]), compare);
-	report(c->name, c->subject, "ratio", ratios[ROUNDS / 2], ROUNDS);
-	printf("# spread: %s %s %.3f %.3f\n", c->name, c->subject, ratios[0], ratios[ROUNDS - 1]);
+	report(c->name, c->subject, "ratio", best(alone[0], alone[1]) / best(among[0], among[1]),
+	       ROUNDS);
+	noise[0] = fabs(alone[0] - alone[1]) / best(alone[0], alone[1]);
+	noise[1] = fabs(among[0] - among[1]) / best(among[0], among[1]);
+	printf("# noise: %s %s %.3f\n", c->name, c->subject, best(noise[0], noise[1]));
 	return true;
 }
 

@@ -18,9 +18,13 @@ import sys
 from dataclasses import dataclass
 
 ROW = re.compile(r"# row: (\S+) (\S+) (\S+) ([0-9.]+) (\d+)")
+NOISE = re.compile(r"# noise: (\S+) (\S+) ([0-9.]+)")
 
 # How much two boots may differ, of the smaller figure.
 AGREEMENT = 0.05
+
+# How far repetitions of a ratio may be apart before it says nothing.
+NOISY = 0.1
 
 
 class BadRun(Exception):
@@ -41,7 +45,10 @@ class Goal:
 
 @dataclass
 class Figure:
-    """What was measured: the mean of the boots, how far they are apart, and the rounds in a boot."""
+    """What was measured: the mean of the boots, how far they are apart, and the rounds in a boot.
+
+    Of a ratio, which is of one boot, how far its repetitions are apart.
+    """
 
     unit: str
     value: float
@@ -81,12 +88,15 @@ def read_boot(texts):
             if key in rows:
                 raise BadRun(f"{found[1]} {found[2]} was measured twice in a boot")
             rows[key] = found[3], float(found[4]), int(found[5])
+        for found in NOISE.finditer(text):
+            rows.setdefault("noise", {})[found[1], found[2]] = float(found[3])
     return rows
 
 
 def merge(boots):
     """The figures of all boots together. A ratio is a thing of one boot only: it is taken where it is."""
     figures = {}
+    noise = {key: value for boot in boots for key, value in boot.pop("noise", {}).items()}
     for key in dict.fromkeys(key for boot in boots for key in boot):
         found = [boot[key] for boot in boots if key in boot]
         unit = found[0][0]
@@ -96,7 +106,8 @@ def merge(boots):
         if min(values) <= 0:
             raise BadRun(f"{' '.join(key)} is {min(values)}")
         mean = sum(values) / len(values)
-        figures[key] = Figure(unit, mean, max(values) / min(values) - 1, found[0][2])
+        difference = noise.get(key, 0.0) if unit == "ratio" else max(values) / min(values) - 1
+        figures[key] = Figure(unit, mean, difference, found[0][2])
     return figures
 
 
@@ -167,6 +178,9 @@ class Line:
     @property
     def verdict(self):
         """Whether the goal is reached."""
+        noise = max(figure.difference for figure in (self.figure, self.other) if figure)
+        if self.figure.unit == "ratio" and noise > NOISY:
+            return f"says nothing: repetitions differ by {100 * noise:.0f} %"
         if self.excess is None:
             return ""
         return "reached" if self.excess <= 1 else f"missed by {100 * (self.excess - 1):.1f} %"

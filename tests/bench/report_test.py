@@ -29,7 +29,6 @@ BOOT = """ok 1 the clock counts instructions
     # row: beside ashmem bytes 20.0 300
 """
 
-
 def run(first, second, goals=GOALS):
     """The complaints about two boots, or the text of the table."""
     try:
@@ -65,14 +64,20 @@ def main():
         ("boots that differ by 6 % do not", run(BOOT, far), "BAD size ashmem: two boots differ by 6.0 %"),
         ("in the other order, too", run(far, BOOT), "BAD size ashmem: two boots differ by 6.0 %"),
         ("a row that is missing", run(*[without(BOOT, "size")] * 2), "BAD size ashmem was not measured"),
-        ("a row that is missing in one boot", run(BOOT, without(BOOT, "size")), "BAD size ashmem was not measured in each"),
+        ("a row missing in one boot", run(BOOT, without(BOOT, "size")), "BAD size ashmem was not measured in each"),
         ("what it is compared with is missing", run(*[without(BOOT, "whole")] * 2), "BAD whole memfd, beside parts"),
-        ("a row that nobody knows", run(*[BOOT.replace("row: calls", "row: new")] * 2), "new ashmem is not in the goals"),
+        ("a row that nobody knows", run(*[BOOT.replace(": calls", ": new")] * 2), "new ashmem is not in the goals"),
         ("a row twice in a boot", run(BOOT + BOOT, BOOT), "BAD life ashmem was measured twice"),
         ("nothing at all", run("", ""), "was not measured"),
         ("a figure of zero", run(*[BOOT.replace("500.0", "0.0")] * 2), "BAD size ashmem is 0.0"),
         ("a goal twice", run(BOOT, BOOT, GOALS + GOALS), "BAD the goals have life ashmem twice"),
         ("a ratio of one boot only", run(BOOT.replace("bytes", "ratio"), without(BOOT, "beside")), "| only compared |"),
+    ]
+    ratio, second = BOOT.replace("bytes", "ratio"), without(BOOT, "beside")
+    little, much = ("# noise: beside ashmem 0.09", "# noise: beside ashmem 0.11")
+    checks += [
+        ("a ratio with little noise", run(ratio + little, second), "| 2.000 |  |  |\n"),
+        ("a ratio with much noise", run(ratio + much, second), "repetitions differ by 11 %"),
     ]
     failed = [(what, got) for what, got, wanted in checks if wanted not in got]
     for what, got in failed:
