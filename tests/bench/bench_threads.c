@@ -176,7 +176,10 @@ static bool wait_for(union worker *w, bool is_thread)
 	return waitpid(w->pid, &status, 0) == w->pid && !status;
 }
 
-/* What the victim does in a second beside such neighbours; 0 if something failed. */
+/*
+ * What the victim does in a second beside such neighbours, which is nothing if it
+ * does not get to run; -1 if something failed.
+ */
 static double speed(const struct contest *c, const struct work *neighbour)
 {
 	union worker workers[WORKERS];
@@ -203,7 +206,7 @@ static double speed(const struct contest *c, const struct work *neighbour)
 	while (started)
 		good = wait_for(&workers[--started], c->threads) && good;
 	if (!good || atomic_load(&shared->failed))
-		return 0;
+		return -1;
 	return 1e9 * atomic_load(&shared->done) / began;
 }
 
@@ -223,12 +226,16 @@ static bool measure_contest(const struct contest *c)
 	for (int i = 0; i < ROUNDS; i++) {
 		double without = speed(c, &spins), with = speed(c, c->neighbour);
 
-		if (without <= 0 || with <= 0) {
+		if (without < 0 || with < 0) {
 			printf("# %s %s: an operation failed\n", c->name, c->subject);
 			return false;
 		}
 		alone[i % 2] = best(alone[i % 2], without);
 		among[i % 2] = best(among[i % 2], with);
+	}
+	if (best(alone[0], alone[1]) <= 0 || best(among[0], among[1]) <= 0) {
+		printf("# %s %s: the victim never ran\n", c->name, c->subject);
+		return false;
 	}
 	report(c->name, c->subject, "ratio", best(alone[0], alone[1]) / best(among[0], among[1]),
 	       ROUNDS);
