@@ -141,13 +141,13 @@ static bool measure_row(const struct row *row)
 	}
 	if (!row->once && row->end)
 		row->end(&b);
+	if (profiled())
+		printf("# profiled: %s %s %lu\n", row->name, row->subject, done);
 	if (!good) {
 		printf("# %s %s: an operation failed\n", row->name, row->subject);
 		return false;
 	}
 	report(row->name, row->subject, "instructions", (first + second) / 2 / row->per, rounds);
-	if (profiled())
-		printf("# profiled: %s %s %lu\n", row->name, row->subject, done);
 	return agree(first, second);
 }
 
