@@ -52,6 +52,7 @@ bench_arch() {
 
 # Where the instructions of some rows go.
 profile_arch() {
+	# shellcheck disable=SC2034  # for test_guest
 	local counts=$OUT/log/profile.counts guest=bench BOOT=profile PLUGIN
 	[[ $PROFILE != in-tree/* ]] || guest=bench-binder
 	step "$OUT/log/plugin.log" "build what counts instructions by address" \
