@@ -44,7 +44,7 @@ bench_arch() {
 	test_guest bench-threads
 	say "==> compare it with the goals; the report is build/${OUT##*/}/bench/bench.md"
 	python3 -B "$TOP/tests/bench/report.py" --title "$RELEASE" --goals "$TOP/tests/bench/goals" \
-		--output "$OUT/bench" --module "$OUT/initramfs/modules/ashmem.ko" \
+		--output "$OUT/bench" --cross "$CROSS" --module "$OUT/initramfs/modules/ashmem.ko" \
 		--module "$OUT/initramfs/modules/binder_fd.ko" \
 		--boot "$log-1-ktap.log,$log-binder-1-ktap.log,$log-threads-ktap.log" \
 		--boot "$log-2-ktap.log,$log-binder-2-ktap.log"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Compares what the benchmarks have measured with their goals, and writes it as Markdown, as CSV and for plots.
 
-usage: report.py --title TEXT --goals FILE --output DIR [--module KO]... --boot LOG,LOG --boot LOG,LOG
+usage: report.py --title TEXT --goals FILE --output DIR [--cross PREFIX] [--module KO]... --boot LOG,LOG --boot LOG,LOG
 
 What counts instructions has run in two boots, each with one or more logs. It fails if a row of the goals was not
 measured in each of them, if the two figures differ by more than 5 %, or if a row is not in the goals. A goal that is
@@ -249,10 +249,11 @@ def write_data(directory, lines, figures):
                 print(f'"{line.goal.name} / {line.beside}" {line.ratio:.4f}', file=out)
 
 
-def module_sizes(path):
+def module_sizes(path, cross):
     """What the code and the data of a module are, in bytes: (name, subject, unit, value)."""
     name = os.path.basename(path).removesuffix(".ko")
-    header, line = subprocess.run(["size", path], check=True, capture_output=True, text=True).stdout.splitlines()
+    out = subprocess.run([cross + "size", path], check=True, capture_output=True, text=True).stdout
+    header, line = out.splitlines()
     sizes = dict(zip(header.split(), line.split()))
     return {
         ("module-text", name): ("bytes", float(sizes["text"]), 1),
@@ -272,6 +273,7 @@ def main():
     arguments.add_argument("--title", required=True)
     arguments.add_argument("--goals", required=True)
     arguments.add_argument("--output", required=True)
+    arguments.add_argument("--cross", default="")
     arguments.add_argument("--module", action="append", default=[])
     arguments.add_argument("--boot", action="append", default=[])
     options = arguments.parse_args()
@@ -280,7 +282,7 @@ def main():
     boots = [read_boot([read(path) for path in boot.split(",")]) for boot in options.boot]
     for path in options.module:
         for boot in boots:
-            boot.update(module_sizes(path))
+            boot.update(module_sizes(path, options.cross))
     try:
         figures = merge(boots)
         complaints = check(figures, goals)
