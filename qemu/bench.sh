@@ -35,6 +35,7 @@ build_bench() {
 # Every guest of an architecture, and the report on them.
 bench_arch() {
 	local BOOT log=$OUT/log/bench
+	rm -rf "$OUT/bench"
 	step "$OUT/log/report-test.log" "check that the report can be bad" python3 -B "$TOP/tests/bench/report_test.py"
 	# shellcheck disable=SC2034  # for test_guest
 	for BOOT in 1 2; do
