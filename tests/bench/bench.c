@@ -10,7 +10,7 @@
 #include "bench.h"
 
 /* How long a measurement takes, in instructions, and the rounds that this may be. */
-#define ENOUGH		10000000L
+#define ENOUGH		5000000L
 #define ROUNDS_MIN	20
 #define ROUNDS_MAX	20000
 
@@ -117,30 +117,25 @@ static double measure_once(const struct row *row, struct bench *b, unsigned int 
 }
 
 /* Something of the kernel's own may fall into a measurement, but not into each. */
-static bool measure_row(const struct row *row)
+static bool measure_row(const struct row *row, struct bench *b)
 {
-	struct bench b = { .ranges = row->ranges };
 	unsigned int rounds = 0;
 	double first, second = -1;
 	bool good = true;
 
 	done = 0;
 	mark(MARK_ROW);
-	if (!row->once && row->begin)
-		good = row->begin(&b);
 	/* The first time slab caches grow, page tables are made, and the like. */
 	if (good && row->once)
-		good = measure_once(row, &b, &rounds) >= 0;
+		good = measure_once(row, b, &rounds) >= 0;
 	for (int i = 0; good && i < TRIES; i++) {
 		first = second;
-		second = row->once ? measure_once(row, &b, &rounds) :
-				     measure_often(row, &b, &rounds);
+		second = row->once ? measure_once(row, b, &rounds) :
+				     measure_often(row, b, &rounds);
 		good = second >= 0;
 		if (good && i && agree(first, second))
 			break;
 	}
-	if (!row->once && row->end)
-		row->end(&b);
 	if (profiled())
 		printf("# profiled: %s %s %lu\n", row->name, row->subject, done);
 	if (!good) {
@@ -174,10 +169,35 @@ void begin_report(const struct row *rows, unsigned int count, unsigned int other
 			 "the clock counts instructions\n");
 }
 
+/* Can a row have the scene of the one before? To make it takes long if there are many ranges. */
+static bool is_same_scene(const struct row *row, const struct row *last)
+{
+	return last && row->ranges && !row->once && !last->once && row->begin == last->begin &&
+	       row->ranges == last->ranges;
+}
+
 void end_report(const struct row *rows, unsigned int count)
 {
-	for (unsigned int i = 0; i < count; i++)
-		if (is_wanted(rows[i].name))
-			passed(measure_row(&rows[i]), rows[i].name, rows[i].subject);
+	const struct row *last = NULL;
+	struct bench b;
+	bool good = true;
+
+	for (unsigned int i = 0; i < count; i++) {
+		const struct row *row = &rows[i];
+
+		if (!is_wanted(row->name))
+			continue;
+		if (!is_same_scene(row, last)) {
+			if (last && !last->once)
+				last->end(&b);
+			b = (struct bench) { .ranges = row->ranges };
+			good = row->once || row->begin(&b);
+		}
+		good = measure_row(row, &b) && good;
+		passed(good, row->name, row->subject);
+		last = row;
+	}
+	if (last && !last->once)
+		last->end(&b);
 	ksft_finished();
 }

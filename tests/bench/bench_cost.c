@@ -362,12 +362,12 @@ static void weigh(const char *name, const char *subject, int (*make)(void))
 static void weigh_ranges(void)
 {
 	struct bench b;
-	bool good = open_bench(&b, 10 * RANGES);
+	bool good = open_bench(&b, 2 * RANGES);
 	long before = slab_bytes(), bytes;
 
 	good = good && before > 0 && unpin_all(&b);
 	bytes = slab_bytes() - before;
-	report("bytes-range", "ashmem", "bytes", bytes / (10.0 * RANGES), 10 * RANGES);
+	report("bytes-range", "ashmem", "bytes", bytes / (2.0 * RANGES), 2 * RANGES);
 	passed(good && bytes > 0, "bytes-range", "ashmem");
 	close_bench(&b);
 }

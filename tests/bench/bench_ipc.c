@@ -387,7 +387,7 @@ static bool op_copied_frame(struct bench *b)
 
 /* The scheduler does not always do the same: it takes longer until this is evened out. */
 #define ROW(n, s, b, o) \
-	{ .name = n, .subject = s, .begin = b, .end = stop, .op = o, .per = 1, .longer = 8 }
+	{ .name = n, .subject = s, .begin = b, .end = stop, .op = o, .per = 1, .longer = 4 }
 
 static const struct row ours[] = {
 	ROW("call", "binder_fd", begin_binder, op_binder),

@@ -19,7 +19,7 @@
 #include "scene.h"
 
 /* How often both are measured, in turns, and how long, in microseconds. */
-#define ROUNDS		30
+#define ROUNDS		20
 #define SLICE		50000
 
 /* The most that work at a time. */
