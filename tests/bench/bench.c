@@ -85,15 +85,15 @@ static long measure_rounds(const struct row *row, struct bench *b, unsigned int 
 /* Instructions for a row's op, so often that a tick of the timer makes no difference. */
 static double measure_often(const struct row *row, struct bench *b, unsigned int *rounds)
 {
-	long took, enough = ENOUGH * (row->longer ? row->longer : 1);
+	long took;
 
 	if (!*rounds) {
 		took = measure_rounds(row, b, ROUNDS_MIN);
 		if (took < 0)
 			return -1;
 		took = took / ROUNDS_MIN + 1;
-		*rounds = enough / took < ROUNDS_MIN ? ROUNDS_MIN :
-			  enough / took > ROUNDS_MAX ? ROUNDS_MAX : enough / took;
+		*rounds = ENOUGH / took < ROUNDS_MIN ? ROUNDS_MIN :
+			  ENOUGH / took > ROUNDS_MAX ? ROUNDS_MAX : ENOUGH / took;
 	}
 	took = measure_rounds(row, b, *rounds);
 	return took < 0 ? -1 : (double)took / *rounds;

@@ -28,8 +28,6 @@ struct row {
 	bool once;
 	/* For begin(). */
 	unsigned int ranges;
-	/* So many times longer than usual; 0 means once. */
-	unsigned int longer;
 };
 
 /* Report a figure: its unit is a word. */
