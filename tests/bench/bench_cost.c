@@ -21,7 +21,7 @@
 #define PARTS		1000
 
 /* Objects whose memory is measured. */
-#define OBJECTS		1000
+#define OBJECTS		4000
 
 /* For what is only possible before the first mmap. */
 static bool begin_unmapped(struct bench *b)
