@@ -60,6 +60,11 @@ mod helpers {
     pub(crate) mod param;
     pub(crate) mod slab;
     pub(crate) mod trace;
+
+    /// What differs between kernels.
+    pub(crate) mod versions {
+        pub(crate) mod module;
+    }
 }
 
 use ashmem_area::{

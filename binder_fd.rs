@@ -56,6 +56,13 @@ mod helpers {
     pub(crate) mod fops;
     pub(crate) mod memcg;
     pub(crate) mod misc;
+
+    /// What differs between kernels.
+    pub(crate) mod versions {
+        pub(crate) mod errno;
+        pub(crate) mod module;
+        pub(crate) mod poll;
+    }
 }
 
 /// The driver: one folder, small files.

@@ -11,7 +11,6 @@ use kernel::{
     bindings,
     fs::File,
     miscdevice::MiscDeviceOptions,
-    module::this_module,
     prelude::*,
     types::ForeignOwnable, //
 };
@@ -22,7 +21,8 @@ use super::{
 };
 use crate::helpers::{
     fops::FileOperations,
-    misc, //
+    misc,
+    versions::module::this_module, //
 };
 
 /// How `MiscDevice` registers an area's device.
@@ -34,7 +34,7 @@ static FOPS: FileOperations = FileOperations::new({
 
     bindings::file_operations {
         llseek: Some(ashmem_llseek),
-        owner: this_module::<crate::LocalModule>().as_ptr(),
+        owner: this_module(),
         // SAFETY: `into_raw` points `fops` to a static table.
         ..unsafe { *misc.fops }
     }

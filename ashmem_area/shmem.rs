@@ -25,7 +25,10 @@
 //!
 //! C header: `include/linux/shmem_fs.h`
 
-use core::ptr::NonNull;
+use core::{
+    mem::MaybeUninit,
+    ptr::NonNull, //
+};
 
 use kernel::{
     bindings,
@@ -42,7 +45,6 @@ use kernel::{
     },
     iov::IovIterDest,
     mm::virt::VmaNew,
-    module::this_module,
     page::PAGE_SHIFT,
     prelude::*,
     sync::{
@@ -71,7 +73,10 @@ extern "C" {
 }
 
 use super::task;
-use crate::pin::PageRange;
+use crate::{
+    helpers::versions::module::this_module,
+    pin::PageRange, //
+};
 
 /// The tables, set while the module loads.
 static TABLES: SetOnce<Tables> = SetOnce::new();
@@ -104,7 +109,7 @@ impl Tables {
             let file = file.as_ptr();
             (&*(*file).f_op, &*(*(*file).f_inode).i_op)
         };
-        let owner = this_module::<crate::LocalModule>().as_ptr();
+        let owner = this_module();
 
         Self {
             backing: bindings::file_operations {
@@ -219,15 +224,16 @@ impl Backing {
     pub(crate) fn map_shared(&self, vma: &VmaNew) -> Result {
         let tables = TABLES.as_ref().ok_or(ENODEV)?;
         let prepare = tables.shmem_file.mmap_prepare.ok_or(ENODEV)?;
-        let mut desc = bindings::vm_area_desc::default();
+        let mut desc = MaybeUninit::uninit();
+        let desc = desc.as_mut_ptr();
 
         self.set_file(vma);
-        // SAFETY: The VMA is being set up, `desc` describes it, and `prepare` is the mmap hook of the
-        // filesystem that the file is on.
+        // SAFETY: The VMA is being set up, `desc` is written as a whole, then describes it, and `prepare`
+        // is the mmap hook of the filesystem that the file is on.
         unsafe {
-            bindings::compat_set_desc_from_vma(&mut desc, self.0.as_ptr(), vma.as_ptr());
-            to_result(prepare(&mut desc))?;
-            to_result(bindings::__compat_vma_mmap(&mut desc, vma.as_ptr()))
+            bindings::compat_set_desc_from_vma(desc, self.0.as_ptr(), vma.as_ptr());
+            to_result(prepare(desc))?;
+            to_result(bindings::__compat_vma_mmap(desc, vma.as_ptr()))
         }
     }
 

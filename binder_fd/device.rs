@@ -16,7 +16,6 @@ use kernel::{
         MiscDeviceRegistration, //
     },
     mm::virt::VmaNew,
-    module::this_module,
     prelude::*,
     sync::{
         poll::PollTable,
@@ -29,7 +28,8 @@ use kernel::{
 use super::process::Process;
 use crate::helpers::{
     fops::FileOperations,
-    misc, //
+    misc,
+    versions::module::this_module, //
 };
 
 /// How `MiscDevice` registers the device.
@@ -42,7 +42,7 @@ static FOPS: FileOperations = FileOperations::new({
     bindings::file_operations {
         poll: Some(poll),
         flush: Some(flush),
-        owner: this_module::<crate::LocalModule>().as_ptr(),
+        owner: this_module(),
         // SAFETY: `into_raw` points `fops` to a static table.
         ..unsafe { *misc.fops }
     }

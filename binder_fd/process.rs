@@ -28,10 +28,7 @@ use kernel::{
             Guard, //
         },
         new_mutex,
-        poll::{
-            PollCondVarBox,
-            PollTable, //
-        },
+        poll::PollTable,
         Arc,
         LockedBy,
         Mutex, //
@@ -67,7 +64,10 @@ use super::{
         ThreadState, //
     }, //
 };
-use crate::helpers::memcg::Memcg;
+use crate::helpers::{
+    memcg::Memcg,
+    versions::poll::PollCondVarBox, //
+};
 
 /// The most threads that are known of a process. One that ends without `BINDER_THREAD_EXIT` stays known,
 /// so this bounds the memory that threads can take.

@@ -10,7 +10,6 @@ use kernel::{
     fs::File,
     prelude::*,
     sync::{
-        poll::PollCondVarBox,
         Arc,
         LockedBy, //
     },
@@ -42,6 +41,7 @@ use super::{
     },
     transact, //
 };
+use crate::helpers::versions::poll::PollCondVarBox;
 
 /// What a thread is in the middle of. There is one manager, and it calls nobody, so there is one such
 /// thing at a time.

@@ -51,6 +51,7 @@ use super::{
         Thread, //
     }, //
 };
+use crate::helpers::versions::errno::eproto;
 
 /// The number of the last transaction or reply.
 static LAST_ID: Atomic<i32> = Atomic::new(0);
@@ -113,7 +114,7 @@ pub(crate) fn reply(thread: &Arc<Thread>, tr: &TransactionData, buffers_size: u6
             Busy::Serving(call) => call,
             busy => {
                 own.busy = busy;
-                let failure = EPROTO.into();
+                let failure = eproto().into();
                 own.extended_error = extended_error(id, &failure);
                 own.push_return_error(failure.command);
                 return;
@@ -177,7 +178,7 @@ fn send(thread: &Arc<Thread>, tr: &TransactionData, buffers_size: u64) -> Result
         let mut state = from.lock();
         let own = thread.state.access_mut(&mut state);
         if own.begins_with_parcel() || !matches!(own.busy, Busy::No) {
-            return Err(EPROTO.into());
+            return Err(eproto().into());
         }
     }
 

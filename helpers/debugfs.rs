@@ -9,12 +9,14 @@
 
 use kernel::{
     bindings,
-    module::this_module,
     prelude::*,
     seq_file::SeqFile, //
 };
 
-use super::fops::FileOperations;
+use super::{
+    fops::FileOperations,
+    versions::module::this_module, //
+};
 
 /// What a file says.
 pub(crate) trait Show {
@@ -25,7 +27,7 @@ pub(crate) trait Show {
 /// The file operations of a file that says what `T` says.
 pub(crate) const fn file_operations<T: Show>() -> FileOperations {
     FileOperations::new(bindings::file_operations {
-        owner: this_module::<crate::LocalModule>().as_ptr(),
+        owner: this_module(),
         open: Some(open::<T>),
         read: Some(bindings::seq_read),
         llseek: Some(bindings::seq_lseek),

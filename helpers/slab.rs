@@ -18,7 +18,8 @@ use kernel::{
 ///
 /// It is never merged with another one, so that it can be watched under its name in
 /// `/proc/slabinfo`, and what is allocated from it is charged to the memory cgroup of the task that
-/// allocates.
+/// allocates. The kernel does not zero the objects for fear of uninitialised memory (`init_on_alloc`): Rust
+/// writes each field, and what is between them is never read.
 ///
 /// # Invariants
 ///
@@ -39,6 +40,11 @@ impl Cache {
         }
         let mut args = bindings::kmem_cache_args {
             align: object.align() as u32,
+            // Objects of a cache with a constructor are not zeroed. A free one needs nothing, and so
+            // may have the pointer to the next one in itself.
+            ctor: Some(construct_nothing),
+            use_freeptr_offset: true,
+            freeptr_offset: 0,
             ..Default::default()
         };
 
@@ -60,6 +66,13 @@ impl Cache {
         self.0.as_ptr()
     }
 }
+
+/// The constructor of a cache whose users initialise what they allocate.
+///
+/// # Safety
+///
+/// None: it does not look at the object.
+unsafe extern "C" fn construct_nothing(_object: *mut c_void) {}
 
 impl Drop for Cache {
     fn drop(&mut self) {

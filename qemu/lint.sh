@@ -24,6 +24,7 @@ lint_all() {
 	done
 	step "$OUT/log/checkpatch.log" "checkpatch on C" check_c
 	step "$OUT/log/shellcheck.log" "shellcheck on scripts" check_scripts
+	step "$OUT/log/faults.log" "whether the lists of faults and mistakes fit the sources" check_faults
 	say "lint: nothing to complain of"
 }
 
@@ -48,13 +49,29 @@ checkpatch() {
 	local ignored=$1
 	shift
 	# checkpatch leaves a cache of its own where it runs.
-	(cd "$OUT" && find "$TOP"/include "$TOP"/helpers "$TOP"/binder_fd "$TOP"/tests "$TOP"/samples \( -name '*.c' -o -name '*.h' \) \
+	(cd "$OUT" && find "$TOP"/include "$TOP"/helpers "$TOP"/binder_fd "$TOP"/lib "$TOP"/tests "$TOP"/samples \( -name '*.c' -o -name '*.h' \) \
 		-not -path '*/target/*' "$@" -print0 | sort -z |
 		xargs -0 perl "$KSRC/scripts/checkpatch.pl" --no-tree --no-summary --strict --terse --ignore "$ignored" -f)
 }
 
 check_scripts() {
 	cd "$TOP" && shellcheck -x .ci/run qemu/*.sh tests/guest/* samples/run
+}
+
+# All faults that `make mutations` and `make unit MUTANTS=1` know are put into copies, which nobody runs.
+check_faults() {
+	local dir=$OUT/faults lists list
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	python3 -B "$TOP/tests/mutations/mutations.py" "$TOP" "$dir/drivers" '' \
+		"$TOP"/tests/mutations/{ashmem,binder_fd} || return
+	lists=(unit/mutants:pin.rs protocol/mutants/region:pin/region.rs
+		protocol/mutants/ashmem_area:ashmem_area.rs protocol/mutants/pin:pin.rs)
+	for list in "${lists[@]}"; do
+		mkdir -p "$dir/${list%:*}"
+		python3 -B "$TOP/tests/unit/mutants.py" "$TOP/tests/${list%:*}" "$TOP/${list#*:}" "$dir/${list%:*}" || return
+	done
+	patch --dry-run -d "$TOP" -p1 -i "$TOP/tests/fuzz/seeded-bug.patch"
 }
 
 # The documentation of the modules, private items included. rustdoc looks for missing documentation on

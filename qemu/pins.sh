@@ -8,7 +8,7 @@ SUITE=trixie
 KERNEL_SUITE=trixie-backports
 
 # The oldest kernel that the module is written for.
-OLDEST_KERNEL=7.3
+OLDEST_KERNEL=7.2
 
 # What the build root has: the kernel's compilers, cross compilers for the tests, QEMU.
 ROOT_PACKAGES=(

@@ -51,6 +51,10 @@ KILLED_COMPLAINS = re.compile(r"(\S+): page allocation failure: ")
 COMPLAINT_END = re.compile(r"Mem-Info:")
 OOM_END = re.compile(r"[Oo]ut of memory: Killed process \d+ \(([^)]*)\)")
 
+# What tests/guest/init says when the kernel is up, before it loads the first module. What came before is not about
+# any of ours: it is told, and fails nothing.
+UP = "guest: the kernel is up"
+
 # The last line of a complete results log, from tests/guest/run-tests.
 END = "# guest: every program has run"
 
@@ -65,6 +69,7 @@ class Verdict:
     complaints: list = field(default_factory=list)
     skips: list = field(default_factory=list)
     foreign_races: int = 0
+    early_reports: int = 0
 
     def fail(self, complaint):
         """Something that is not a test of a suite has failed."""
@@ -187,20 +192,28 @@ def is_ours(report):
     return False
 
 
+def reports(lines):
+    """The beginnings of what the kernel complains of."""
+    at = 0
+    while at < len(lines):
+        if SPLATS.search(lines[at]):
+            begin = at
+            yield lines[begin : begin + 12]
+            # One report is many lines: the next one begins after its end.
+            while at < len(lines) and "---[ end" not in lines[at] and at - begin < 60:
+                at += 1
+        at += 1
+
+
 def judge_console(text, verdict):
     """The messages of the kernel."""
     lines, verdict.foreign_races = without_foreign_races(
         without_answers_to_faults(without_announced_kills(text.splitlines()))
     )
-    at = 0
-    while at < len(lines):
-        if SPLATS.search(lines[at]):
-            report = lines[at : at + 12]
-            verdict.fail("the kernel reported:\n      " + "\n      ".join(report))
-            # One report is many lines: the next one begins after its end.
-            while at < len(lines) and "---[ end" not in lines[at] and at - lines.index(report[0]) < 60:
-                at += 1
-        at += 1
+    up = next((at for at, line in enumerate(lines) if UP in line), 0)
+    verdict.early_reports = sum(1 for _ in reports(lines[:up]))
+    for report in reports(lines[up:]):
+        verdict.fail("the kernel reported:\n      " + "\n      ".join(report))
 
 
 def judge(parser, printer, ktap, console, status):
@@ -266,6 +279,8 @@ def main():
             print(f"  skipped: {skip}")
         if verdict.foreign_races:
             print(f"  {verdict.foreign_races} data races within the kernel itself")
+        if verdict.early_reports:
+            print(f"  {verdict.early_reports} reports of the kernel before any module was loaded")
         for complaint in verdict.complaints:
             print(f"  FAILED: {complaint}")
         if verdict.failed:

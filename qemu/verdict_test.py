@@ -137,6 +137,10 @@ def main():
     for cut in range(1, GOOD_KTAP.count("\n")):
         lines = GOOD_KTAP.splitlines(True)[:cut]
         expect(f"output that ends after line {cut}", True, counts("".join(lines)))
+    for splat in SPLATS[:3]:
+        early = f"[    0.500000] {splat}\n[    1.000000] guest: the kernel is up\n{GOOD_CONSOLE}"
+        expect(f"before any module: {splat}", False, counts(console=early))
+        expect(f"and after that: {splat}", True, counts(console=f"{early}[    3.000000] {splat}\n"))
     expect("a guest that hung", True, counts(status="124\n"))
     expect("a QEMU that died", True, counts(status="139\n"))
     expect("a QEMU without a status", True, counts(status=""))

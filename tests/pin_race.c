@@ -88,7 +88,7 @@ static bool time_is_left(struct race *self)
 	time_t passed = time(NULL) - self->start;
 
 	return passed <= SECONDS ||
-	       (self->purges <= PURGES && passed <= 10 * SECONDS * slowness());
+	       (self->purges <= PURGES && passed <= 30 * SECONDS * slowness());
 }
 
 /* The first bytes of each page; all of them would take too long. */
