@@ -27,6 +27,10 @@ AGREEMENT = 0.05
 NOISY = 0.1
 
 
+# The subjects that are ours.
+OURS = ("ashmem", "binder_fd")
+
+
 class BadRun(Exception):
     """What was measured cannot be used."""
 
@@ -245,8 +249,10 @@ def write_data(directory, lines, figures):
                 print(f'"{int(ranges):,}" {figures[name, subject].value:.1f} {status.value:.1f}', file=out)
     with open(os.path.join(directory, "beside.dat"), "w", encoding="utf-8") as out:
         for line in lines:
-            if line.figure.unit == "instructions" and line.other and line.goal.other[0] == line.goal.name:
-                print(f'"{line.goal.name} / {line.beside}" {line.ratio:.4f}', file=out)
+            name, subject = line.goal.name, line.goal.subject
+            ours = subject in OURS and line.goal.other and line.goal.other[0] == name
+            if ours and line.figure.unit == "instructions":
+                print(f'"{name} / {line.beside}" {line.ratio:.4f}', file=out)
 
 
 def module_sizes(path, cross):
