@@ -2,7 +2,7 @@
 #
 # `make help` lists what there is. Kbuild reads the file Kbuild, not this one.
 
-TARGETS := all run shell test test-debug fuzz stress coverage mutations unit lint doc update
+TARGETS := all run shell test test-debug bench fuzz stress coverage mutations unit lint doc update
 MODULE_FILES := M=$(CURDIR)
 
 .PHONY: $(TARGETS) clean distclean help
@@ -20,7 +20,7 @@ else
 
 $(TARGETS):
 	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' TIME='$(TIME)' SEEDED='$(SEEDED)' V='$(V)' \
-		MUTANTS='$(MUTANTS)' qemu/main.sh $@
+		MUTANTS='$(MUTANTS)' PROFILE='$(PROFILE)' qemu/main.sh $@
 
 clean:
 	rm -rf build
@@ -34,6 +34,7 @@ help:
 	@echo 'make run         boot a stock kernel, load the module, show it at work'
 	@echo 'make test        run every test suite on x86_64 and arm64'
 	@echo 'make test-debug  the same in kernels that look for what a stock kernel hides: KASAN, KCSAN and more'
+	@echo 'make bench       what each operation costs, beside its like on a memfd; PROFILE=row counts by symbol'
 	@echo 'make fuzz        random system calls in a debugging kernel, for ten minutes or TIME=; SEEDED=1 has a bug to find'
 	@echo 'make stress      the tests of races over and over, for half an hour or TIME='
 	@echo 'make coverage    which lines of the modules the suites reach, and why not the others'

@@ -28,7 +28,7 @@ unpack_busybox() {
 	)
 }
 
-# make_initramfs with-tests|without-tests: puts together what the guest of the kernel in use begins
+# make_initramfs with-tests|with-bench|without-tests: puts together what the guest of the kernel in use begins
 # with; sets INITRAMFS.
 make_initramfs() {
 	local dir=$OUT/initramfs busybox module
@@ -44,18 +44,28 @@ make_initramfs() {
 		strip_debug "$dir/modules/${module##*/}"
 	done
 	cp -r "$OUT/samples/." "$TOP/samples/run" "$dir/demo/"
-	if [ "$1" = with-tests ]; then
+	case $1 in
+	with-tests)
 		cp -r "$OUT/tests-installed/." "$dir/tests/"
 		cp "$TOP/build/cargo/$RUST_TARGET/release/ashmem_model" "$dir/tests/"
 		cp "$TOP/build/cargo/$RUST_TARGET/release/binder_fd" "$dir/tests/"
 		list_tests "$dir/tests"
-		use_reference
-		# It may be part of the kernel.
-		[ ! -e "$REFERENCE/binder_linux.ko" ] || cp "$REFERENCE/binder_linux.ko" "$dir/modules/"
-	fi
+		add_reference "$dir"
+		;;
+	with-bench)
+		cp "$OUT"/bench-programs/* "$dir/tests/"
+		add_reference "$dir"
+		;;
+	esac
 	(cd "$dir" && find . -print0 | LC_ALL=C sort -z |
 		cpio --null --quiet -o -H newc -R 0:0 --reproducible | gzip -1) >"$INITRAMFS.part"
 	mv "$INITRAMFS.part" "$INITRAMFS"
+}
+
+# add_reference DIR: the kernel's own binder, unless it is part of the kernel.
+add_reference() {
+	use_reference
+	[ ! -e "$REFERENCE/binder_linux.ko" ] || cp "$REFERENCE/binder_linux.ko" "$1/modules/"
 }
 
 # list_tests DIR: puts those in Rust in front of those in C, the last of which are to be the last.

@@ -3,10 +3,21 @@
 #
 # The part that runs on the user's own system: its tools, the build root, and the way in.
 
-# Where the build root is: another one for other pins.
+# use_root WHAT PACKAGES...: sees to a root with these packages, and has enter_root go there.
+use_root() {
+	ROOT_WHAT=$1
+	shift
+	ROOT=("$@")
+	check_host
+	lock_cache
+	make_root
+	unlock_cache
+}
+
+# Where the root in use is: another one for other pins.
 root_path() {
 	local key
-	key=$(printf '%s\n' "$SUITE" "$KERNEL_SUITE" "${ROOT_PACKAGES[@]}" | sha256sum | cut -c1-12)
+	key=$(printf '%s\n' "$SUITE" "$KERNEL_SUITE" "${ROOT[@]}" | sha256sum | cut -c1-12)
 	printf '%s/root-%s\n' "$CACHE" "$key"
 }
 
@@ -81,7 +92,7 @@ mirror() {
 	printf '%s\n' "$uri"
 }
 
-# Makes the build root, unless it is there.
+# Makes the root in use, unless it is there.
 make_root() {
 	local root uri
 	root=$(root_path)
@@ -89,9 +100,9 @@ make_root() {
 
 	uri=$(mirror)
 	need_network "$uri"
-	say "making the build root: a Debian $SUITE with the kernel's compilers, in $root"
+	say "making $ROOT_WHAT, a Debian $SUITE in $root"
 	fresh "$root"
-	step "$CACHE/log/root.log" "fetch and install ${#ROOT_PACKAGES[@]} packages and what they need" \
+	step "$CACHE/log/root.log" "fetch and install ${#ROOT[@]} packages and what they need" \
 		bootstrap "$root.part" "$uri"
 	commit "$root"
 }
@@ -101,7 +112,7 @@ bootstrap() {
 	local dir=$1 uri=$2 include options
 	include=$(
 		IFS=,
-		printf '%s' "${ROOT_PACKAGES[*]}"
+		printf '%s' "${ROOT[*]}"
 	)
 	options=(
 		--variant=apt "--architectures=amd64,arm64" --include="$include"
@@ -126,14 +137,14 @@ bootstrap() {
 	rm -f "$dir.tar"
 }
 
-# enter_root COMMAND...: runs a command in the build root, with this checkout and the cache at their
+# enter_root COMMAND...: runs a command in the root in use, with this checkout and the cache at their
 # own paths. Everything that is started in there ends with it, and nothing is mounted outside it.
 enter_root() {
 	local root options=() name
 	root=$(root_path)
 
 	is_root || options+=(--unshare-user --uid 0 --gid 0)
-	for name in ARCH KERNEL ACCEL TESTS TIME SEEDED MUTANTS V CI http_proxy https_proxy no_proxy; do
+	for name in ARCH KERNEL ACCEL TESTS TIME SEEDED MUTANTS PROFILE V CI http_proxy https_proxy no_proxy; do
 		[ -z "${!name:-}" ] || options+=(--setenv "$name" "${!name}")
 	done
 	[ -e /etc/resolv.conf ] && options+=(--ro-bind "$(readlink -f /etc/resolv.conf)" /etc/resolv.conf)

@@ -7,7 +7,7 @@
 
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
-for part in lib pins kernel debug reference build guest boot unit test coverage fuzz mutations lint; do
+for part in lib pins kernel debug reference build guest boot unit test coverage fuzz mutations bench lint; do
 	# shellcheck source=/dev/null
 	. "$here/$part.sh"
 done
@@ -57,6 +57,9 @@ fuzz)
 	;;
 mutations)
 	mutations_all
+	;;
+bench)
+	bench_guests "$(architectures x86_64)"
 	;;
 coverage)
 	cover_guests "$(architectures x86_64)"

@@ -39,6 +39,9 @@ esac
 case ${TIME:-} in
 *[!0-9]*) die "TIME=$TIME is no number of seconds" ;;
 esac
+case ${PROFILE:-} in
+*[!A-Za-z0-9_,/+-]*) die "PROFILE=$PROFILE is no row of the benchmarks" ;;
+esac
 case ${KERNEL:-}${TESTS:-} in
 *[!A-Za-z0-9_,.+-]*) die "KERNEL= and TESTS= take letters, digits and _ , . + - only" ;;
 esac
@@ -49,8 +52,10 @@ if [ "$target" = distclean ]; then
 	exit
 fi
 
-check_host
-lock_cache
-make_root
-unlock_cache
+use_root "the build root with the kernel's compilers" "${ROOT_PACKAGES[@]}"
 enter_root "$TOP/qemu/inside.sh" "$target"
+
+if [ "$target" = bench ] && [ -z "${PROFILE:-}" ]; then
+	use_root "a small root with what draws plots" "${PLOT_PACKAGES[@]}"
+	enter_root "$TOP/qemu/plot.sh"
+fi

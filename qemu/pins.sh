@@ -24,6 +24,9 @@ ROOT_PACKAGES=(
 	busybox-static qemu-system-x86 qemu-system-arm seabios ipxe-qemu
 )
 
+# What draws the plots of the benchmarks: a root of its own, for only they need it.
+PLOT_PACKAGES=(gnuplot-nox fonts-dejavu-core)
+
 # Packages for the arm64 guest that cannot be installed beside those of the host.
 GUEST_ARM64_PACKAGES=(busybox-static:arm64)
 

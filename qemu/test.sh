@@ -80,20 +80,29 @@ is_wanted() {
 		grep -qxFf <(tr , '\n' <<<"$TESTS") <(cut -d ' ' -f 1 "$OUT/initramfs/tests/$1.list")
 }
 
+# What counts instructions by address, for the benchmarks.
+PLUGIN=()
+
 # test_guest LIST: boots a guest that runs the suites of a list, with the kernel's messages in one log
 # and the results in another; adds them to `logs`.
 test_guest() {
 	local start=$SECONDS status=0 list=$1 name=$OUT/log/ machine=() loglevel=8
-	if [ "$list" = icount ]; then
+	case $list in
+	icount | bench | bench-binder)
 		# Its clock counts instructions, one each nanosecond. A string instruction must not do the work
 		# of a thousand, and no address may be random.
 		# shellcheck disable=SC2034
 		local ACCELERATOR=tcg GUEST_CPUS=1
 		machine=(-icount 'shift=0,sleep=off')
 		[ "$KARCH" != x86_64 ] || machine+=(-cpu 'max,-erms,-fsrm')
-		name+=icount-
-		list+=" nokaslr norandmaps"
-	fi
+		name+=$list-${BOOT:+$BOOT-}
+		machine+=("${PLUGIN[@]}")
+		list+=" nokaslr norandmaps guest.profile=${PROFILE:-}"
+		;;
+	bench-threads)
+		name+=bench-threads-
+		;;
+	esac
 	if [ "$list" = stress ]; then
 		# More CPUs than the host may have: each of them stops anywhere.
 		# shellcheck disable=SC2034
@@ -105,11 +114,11 @@ test_guest() {
 		list+=" guest.seconds=$TIME"
 		name+=fuzz-
 	fi
-	if [ "$list" = binder ]; then
+	if [ "$1" = binder ] || [ "$1" = bench-binder ]; then
 		# The kernel's own binder must pass the same tests. It has much to say about bad input.
 		# shellcheck disable=SC2034
 		local KIMAGE=$REFERENCE/vmlinuz loglevel=5
-		name+=binder-
+		[ "$1" != binder ] || name+=binder-
 	fi
 	# By itself KASAN says nothing more after its first report.
 	! is_debug "${KERNEL:-}" || list+=" kasan_multi_shot"

@@ -7,14 +7,11 @@
  * around it are part of it.
  */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
 
 #include "ashmem_test.h"
+#include "cost.h"
 #include "harness.h"
 
 /* What the bounds are about. */
@@ -22,140 +19,6 @@
 
 /* For operations that leave things as they were. */
 #define TIMES		4000
-
-/* The clock source is changed some seconds after boot. */
-#define SETTLED		8
-
-/* Every second page of the region is a range, the first and the last one are not. */
-struct bench {
-	int fd;
-	char *p;
-	size_t len;
-	size_t page;
-	unsigned int ranges;
-	unsigned int seed;
-	/* The places of ranges, in the order in which they are unpinned. */
-	unsigned int *order;
-};
-
-static long now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
-static unsigned int number(unsigned int *seed, unsigned int below)
-{
-	*seed = *seed * 1664525 + 1013904223;
-	return (*seed >> 8) % below;
-}
-
-static bool open_bench(struct bench *b, unsigned int ranges)
-{
-	*b = (struct bench) { .ranges = ranges, .page = page_size() };
-	b->len = (2UL * ranges + 2) * b->page;
-	b->fd = region("cost", b->len);
-	b->order = malloc((ranges + 1) * sizeof(*b->order));
-	for (unsigned int i = 0; b->order && i < ranges; i++)
-		b->order[i] = i;
-	return b->fd >= 0 && b->order &&
-	       !map(b->fd, b->len, PROT_RW, MAP_SHARED | MAP_NORESERVE, &b->p);
-}
-
-static void close_bench(struct bench *b)
-{
-	munmap(b->p, b->len);
-	close(b->fd);
-	free(b->order);
-}
-
-static void shuffle(struct bench *b)
-{
-	for (unsigned int i = b->ranges; i > 1; i--) {
-		unsigned int j = number(&b->seed, i), other = b->order[j];
-
-		b->order[j] = b->order[i - 1];
-		b->order[i - 1] = other;
-	}
-}
-
-static void reverse(struct bench *b)
-{
-	for (unsigned int i = 0; i < b->ranges; i++)
-		b->order[i] = b->ranges - 1 - i;
-}
-
-static size_t offset_of_range(struct bench *b, unsigned int i)
-{
-	return (2UL * i + 1) * b->page;
-}
-
-static bool unpin_all(struct bench *b)
-{
-	for (unsigned int i = 0; i < b->ranges; i++)
-		if (unpin(b->fd, offset_of_range(b, b->order[i]), b->page))
-			return false;
-	return true;
-}
-
-static bool pin_all(struct bench *b)
-{
-	return pin(b->fd, 0, 0) == ASHMEM_NOT_PURGED;
-}
-
-/* A range more and away again, at a random place between the others. */
-static bool unpin_and_pin(struct bench *b)
-{
-	size_t at = 2UL * number(&b->seed, b->ranges + 1) * b->page;
-
-	return !unpin(b->fd, at, b->page) &&
-	       pin(b->fd, at, b->page) == ASHMEM_NOT_PURGED;
-}
-
-/* A random one of the ranges away and there again. */
-static bool pin_and_unpin(struct bench *b)
-{
-	size_t at = offset_of_range(b, number(&b->seed, b->ranges));
-
-	return pin(b->fd, at, b->page) == ASHMEM_NOT_PURGED &&
-	       !unpin(b->fd, at, b->page);
-}
-
-/* Of any page. */
-static bool ask_status(struct bench *b)
-{
-	unsigned int i = number(&b->seed, 2 * b->ranges + 2);
-
-	return pin_status(b->fd, i * b->page, b->page) >= 0;
-}
-
-static bool call_getppid(struct bench *b)
-{
-	return syscall(SYS_getppid) > 0 && b;
-}
-
-static bool ask_size(struct bench *b)
-{
-	return get_size(b->fd) != 0;
-}
-
-/* Instructions for one of so many operations; 0 if one of them failed. */
-static long measure(struct bench *b, bool (*op)(struct bench *b), int times)
-{
-	long start = now();
-
-	for (int i = 0; i < times; i++)
-		if (!op(b))
-			return 0;
-	return (now() - start) / times;
-}
-
-static bool agree(long first, long second)
-{
-	return first && second && first >= 20 * labs(first - second);
-}
 
 /* The figure that two measurements agree on within 5 %. */
 static long agreed(struct __test_metadata *_metadata, long first, long second)
@@ -180,16 +43,6 @@ static long cost(struct __test_metadata *_metadata, struct bench *b,
 	return agreed(_metadata, first, second);
 }
 
-/* What a million instructions take. */
-static long million(void)
-{
-	long start = now();
-
-	for (int i = 0; i < 1000; i++)
-		asm volatile(".rept 1000\n\tnop\n\t.endr");
-	return now() - start;
-}
-
 FIXTURE(pin_cost) {
 	struct bench b;
 };
@@ -197,43 +50,20 @@ FIXTURE(pin_cost) {
 FIXTURE_SETUP(pin_cost)
 {
 	char text[4096];
-	long least = 0;
+	long million;
 
 	if (!file_line("/proc/cmdline", "", text, sizeof(text)) ||
 	    !strstr(text, "guest.list=icount"))
 		SKIP(return, "the clock of this guest does not count instructions");
 	if (is_debugging_kernel())
 		SKIP(return, "what a debugging kernel's checks cost would be measured");
-	while (now() < SETTLED * 1000000000L)
-		sleep(1);
-	/* The least of some: what else the kernel has to do falls into one or the other. */
-	for (int i = 0; i < 10; i++) {
-		long passed = million();
-
-		least = i && least < passed ? least : passed;
-	}
-	ASSERT_LT(1000000, least);
-	ASSERT_GT(1050000, least);
+	million = settle();
+	ASSERT_LT(1000000, million);
+	ASSERT_GT(1050000, million);
 }
 
 FIXTURE_TEARDOWN(pin_cost)
 {
-}
-
-/* The memory of all slab caches, in bytes; -1 if it cannot be read. */
-static long slab_bytes(void)
-{
-	long objects, size, sum = 0;
-	char line[512];
-	FILE *f = fopen("/proc/slabinfo", "re");
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%*s %*d %ld %ld", &objects, &size) == 2)
-			sum += objects * size;
-	fclose(f);
-	return sum;
 }
 
 /* The bound is tested by memcg. First, while no others have left free objects behind. */
@@ -374,13 +204,6 @@ TEST_F(pin_cost, whole_regions)
 	EXPECT_GE(5 * w[2].pin, 2 * twice.pin);
 }
 
-/* Memory under every range, or under the whole region. */
-static void touch_ranges(struct bench *b)
-{
-	for (unsigned int i = 0; i < b->ranges; i++)
-		b->p[offset_of_range(b, i)] = 1;
-}
-
 static long purge_ranges(struct __test_metadata *_metadata, struct bench *b)
 {
 	long start, purged;
@@ -409,12 +232,6 @@ static long purge_whole(struct __test_metadata *_metadata, struct bench *b)
 	EXPECT_EQ(RANGES, purged);
 	close_bench(b);
 	return start / RANGES;
-}
-
-static bool punch(int fd, off_t at, off_t len)
-{
-	return !fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
-			  len);
 }
 
 /* The same pages of a memfd, hole by hole. */
