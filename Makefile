@@ -17,7 +17,7 @@ clean:
 	+$(MAKE) -C $(KDIR) $(MODULE_FILES) clean
 
 # The release is in a file, or Debian's headers know it.
-RELEASE := $(or $(file <$(KDIR)/include/config/kernel.release),$(shell $(MAKE) -s -C $(KDIR) kernelrelease))
+RELEASE = $(or $(file <$(KDIR)/include/config/kernel.release),$(shell $(MAKE) -s -C $(KDIR) kernelrelease))
 # Under DESTDIR nobody can load the modules yet: who puts them in place runs depmod there.
 INSTALLED = $(DESTDIR)/lib/modules/$(RELEASE)/updates
 RUN_DEPMOD = $(if $(DESTDIR),true,depmod)

@@ -3,6 +3,9 @@
 #
 # The part that runs on the user's own system: its tools, the build root, and the way in.
 
+# What the root is that ROOT_PACKAGES describe.
+ROOT_NAME="the build root: a Debian $SUITE with the kernel's compilers"
+
 # Where the build root is: another one for other pins.
 root_path() {
 	local key
@@ -89,7 +92,7 @@ make_root() {
 
 	uri=$(mirror)
 	need_network "$uri"
-	say "making the build root: a Debian $SUITE with the kernel's compilers, in $root"
+	say "making $ROOT_NAME, in $root"
 	fresh "$root"
 	step "$CACHE/log/root.log" "fetch and install ${#ROOT_PACKAGES[@]} packages and what they need" \
 		bootstrap "$root.part" "$uri"
@@ -126,11 +129,19 @@ bootstrap() {
 	rm -f "$dir.tar"
 }
 
-# enter_root COMMAND...: runs a command in the build root, with this checkout and the cache at their
+# in_build_root COMMAND...: runs a command in the build root, which is made first if it is not there.
+in_build_root() {
+	lock_cache
+	make_root
+	unlock_cache
+	enter_root "$@"
+}
+
+# enter_root COMMAND...: runs a command in the build root, or in that of ROOT, with this checkout and the cache at their
 # own paths. Everything that is started in there ends with it, and nothing is mounted outside it.
 enter_root() {
 	local root options=() name
-	root=$(root_path)
+	root=${ROOT:-$(root_path)}
 
 	is_root || options+=(--unshare-user --uid 0 --gid 0)
 	for name in ARCH KERNEL ACCEL TESTS TIME SEEDED MUTANTS V CI http_proxy https_proxy no_proxy; do

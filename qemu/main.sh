@@ -13,6 +13,10 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/pins.sh"
 # shellcheck source=qemu/host.sh
 . "$here/host.sh"
+# shellcheck source=qemu/package.sh
+. "$here/package.sh"
+# shellcheck source=qemu/install.sh
+. "$here/install.sh"
 
 target=$1
 
@@ -50,7 +54,14 @@ if [ "$target" = distclean ]; then
 fi
 
 check_host
-lock_cache
-make_root
-unlock_cache
-enter_root "$TOP/qemu/inside.sh" "$target"
+case $target in
+deb)
+	make_deb
+	exit
+	;;
+test-install)
+	test_install
+	exit
+	;;
+esac
+in_build_root "$TOP/qemu/inside.sh" "$target"

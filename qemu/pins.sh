@@ -24,6 +24,12 @@ ROOT_PACKAGES=(
 	busybox-static qemu-system-x86 qemu-system-arm seabios ipxe-qemu
 )
 
+# What the root has in which Debian packages are made.
+PACKAGE_ROOT_PACKAGES=(build-essential ca-certificates debhelper dh-dkms e2fsprogs fakeroot lintian pkgconf)
+
+# The system that the packages are installed on, but for its kernel.
+SYSTEM_ROOT_PACKAGES=(apt ca-certificates initramfs-tools systemd systemd-sysv udev xz-utils)
+
 # Packages for the arm64 guest that cannot be installed beside those of the host.
 GUEST_ARM64_PACKAGES=(busybox-static:arm64)
 
@@ -48,6 +54,10 @@ PROBE_TIMEOUT=30
 DEBUG_MEMORY=2048
 DEBUG_SLOWNESS=5
 DEBUG_TIMEOUT=7200
+
+# The guest that boots that system: memory, and the limit for it.
+SYSTEM_MEMORY=2048
+SYSTEM_TIMEOUT=3600
 
 # How long races are looked for, in seconds.
 STRESS_TIME=1800
