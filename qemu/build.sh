@@ -38,6 +38,8 @@ build_tests() {
 	step "$OUT/log/tests.log" "build the C tests" \
 		make -C "$TOP/tests" OUTPUT="$OUT/tests" ARCH="$KARCH" CROSS_COMPILE="$CROSS" CC32="$CC32" \
 		KSRC="$KSRC" INSTALL_PATH="$OUT/tests-installed" DEBUGGING="$(is_debug "${KERNEL:-}" && echo 1)" all install
+	step "$OUT/log/lib.log" "build the library, look at what it exports" \
+		make -C "$TOP/lib" OUTPUT="$OUT/lib" CROSS_COMPILE="$CROSS" all check
 	fetch_crates
 	step "$OUT/log/model.log" "build the Rust model test" guest_cargo model build --release
 	step "$OUT/log/binder.log" "build the Rust binder tests" guest_cargo binder build --release

@@ -48,7 +48,7 @@ checkpatch() {
 	local ignored=$1
 	shift
 	# checkpatch leaves a cache of its own where it runs.
-	(cd "$OUT" && find "$TOP"/include "$TOP"/helpers "$TOP"/binder_fd "$TOP"/tests "$TOP"/samples \( -name '*.c' -o -name '*.h' \) \
+	(cd "$OUT" && find "$TOP"/include "$TOP"/helpers "$TOP"/binder_fd "$TOP"/lib "$TOP"/tests "$TOP"/samples \( -name '*.c' -o -name '*.h' \) \
 		-not -path '*/target/*' "$@" -print0 | sort -z |
 		xargs -0 perl "$KSRC/scripts/checkpatch.pl" --no-tree --no-summary --strict --terse --ignore "$ignored" -f)
 }
