@@ -24,13 +24,13 @@ RUN_DEPMOD = $(if $(DESTDIR),true,depmod)
 
 install: all
 	+$(MAKE) -C $(KDIR) $(MODULE_FILES) INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=$(RUN_DEPMOD) modules_install
-	install -D -m 644 packaging/modules-load.d/ashmem.conf $(DESTDIR)/etc/modules-load.d/ashmem.conf
-	install -D -m 644 packaging/udev/60-ashmem.rules $(DESTDIR)/etc/udev/rules.d/60-ashmem.rules
+	install -D -m 644 packaging/modules-load.d/ashmem.conf $(DESTDIR)/usr/lib/modules-load.d/ashmem.conf
+	install -D -m 644 packaging/udev/60-ashmem.rules $(DESTDIR)/usr/lib/udev/rules.d/60-ashmem.rules
 	install -D -m 644 include/uapi/linux/ashmem.h $(DESTDIR)/usr/local/include/linux/ashmem.h
 
 uninstall:
 	rm -f $(foreach module,ashmem binder_fd,$(INSTALLED)/$(module).ko $(INSTALLED)/$(module).ko.*)
-	rm -f $(DESTDIR)/etc/modules-load.d/ashmem.conf $(DESTDIR)/etc/udev/rules.d/60-ashmem.rules
+	rm -f $(DESTDIR)/usr/lib/modules-load.d/ashmem.conf $(DESTDIR)/usr/lib/udev/rules.d/60-ashmem.rules
 	rm -f $(DESTDIR)/usr/local/include/linux/ashmem.h
 	$(RUN_DEPMOD) $(RELEASE)
 

@@ -54,7 +54,8 @@ checkpatch() {
 }
 
 check_scripts() {
-	cd "$TOP" && shellcheck -x .ci/run qemu/*.sh tests/guest/* samples/run
+	cd "$TOP" && shellcheck -x .ci/run qemu/*.sh tests/guest/* tests/install/{guest,installed,packaged,purged,tap.sh} \
+		packaging/dkms/{prepare-rust,refresh} debian/ashmem-dkms.{postinst,postrm} samples/run
 }
 
 # The documentation of the modules, private items included. rustdoc looks for missing documentation on

@@ -26,7 +26,8 @@ prepare_system() {
 # system_packages ARCH: the kernel as a user has it; without the signed one, its parts.
 system_packages() {
 	if [ -n "$(version_of "linux-image-$RELEASE:$1")" ]; then
-		say "linux-image-$RELEASE"
+		# It needs a newer linux-base than the one of the release.
+		printf '%s\n' "linux-image-$RELEASE:$1" "linux-base/$KERNEL_SUITE"
 	else
 		printf '%s\n' "$(image_package "$RELEASE")" "linux-modules-$RELEASE:$1"
 	fi

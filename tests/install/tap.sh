@@ -14,7 +14,7 @@ run_tests() {
 		else
 			bad=1
 			printf 'not ok %d %s\n' $number "$name"
-			sed 's/^/# /' <<<"$output"
+			printf '# %s\n' "${output//$'\n'/$'\n# '}"
 		fi
 	done
 	return $bad
@@ -32,9 +32,9 @@ same() {
 absent() {
 	local path
 	for path; do
-		[ ! -e "$path" ] && [ ! -L "$path" ] || {
+		if [ -e "$path" ] || [ -L "$path" ]; then
 			echo "$path is there"
 			return 1
-		}
+		fi
 	done
 }
