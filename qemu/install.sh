@@ -45,7 +45,8 @@ install_on_system() {
 		"$(<"$1/release")" >"$1/log/packaged.log" 2>&1 </dev/null || status=$?
 	echo "$status" >"$1/log/packaged.status"
 	say "    $((SECONDS - start)) s"
-	step "$1/log/initramfs.log" "make its initramfs" \
+	# The package of an unsigned kernel makes none.
+	[ -e "$ROOT/boot/initrd.img-$(<"$1/release")" ] || step "$1/log/initramfs.log" "make its initramfs" \
 		enter_root update-initramfs -c -k "$(<"$1/release")"
 	# Where the cache and the checkout were.
 	rmdir -p --ignore-fail-on-non-empty "$ROOT$CACHE" "$ROOT$TOP" 2>/dev/null || true
