@@ -2,10 +2,10 @@
 #
 # `make help` lists what there is. Kbuild reads the file Kbuild, not this one.
 
-TARGETS := all run shell test test-debug bench fuzz stress coverage mutations unit lint doc update
+TARGETS := all run shell test test-debug test-install bench fuzz stress coverage mutations unit lint doc update deb
 MODULE_FILES := M=$(CURDIR)
 
-.PHONY: $(TARGETS) clean distclean help
+.PHONY: $(TARGETS) install uninstall clean distclean help
 
 ifneq ($(KDIR),)
 
@@ -16,7 +16,28 @@ all:
 clean:
 	+$(MAKE) -C $(KDIR) $(MODULE_FILES) clean
 
+# The release is in a file, or Debian's headers know it.
+RELEASE = $(or $(file <$(KDIR)/include/config/kernel.release),$(shell $(MAKE) -s -C $(KDIR) kernelrelease))
+# Under DESTDIR nobody can load the modules yet: who puts them in place runs depmod there.
+INSTALLED = $(DESTDIR)/lib/modules/$(RELEASE)/updates
+RUN_DEPMOD = $(if $(DESTDIR),true,depmod)
+
+install: all
+	+$(MAKE) -C $(KDIR) $(MODULE_FILES) INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=$(RUN_DEPMOD) modules_install
+	install -D -m 644 packaging/modules-load.d/ashmem.conf $(DESTDIR)/usr/lib/modules-load.d/ashmem.conf
+	install -D -m 644 packaging/udev/60-ashmem.rules $(DESTDIR)/usr/lib/udev/rules.d/60-ashmem.rules
+	install -D -m 644 include/uapi/linux/ashmem.h $(DESTDIR)/usr/local/include/linux/ashmem.h
+
+uninstall:
+	rm -f $(foreach module,ashmem binder_fd,$(INSTALLED)/$(module).ko $(INSTALLED)/$(module).ko.*)
+	rm -f $(DESTDIR)/usr/lib/modules-load.d/ashmem.conf $(DESTDIR)/usr/lib/udev/rules.d/60-ashmem.rules
+	rm -f $(DESTDIR)/usr/local/include/linux/ashmem.h
+	$(RUN_DEPMOD) $(RELEASE)
+
 else
+
+install uninstall:
+	$(error make $@ wants KDIR=, a kernel tree that has Rust enabled)
 
 $(TARGETS):
 	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' TIME='$(TIME)' SEEDED='$(SEEDED)' V='$(V)' \
@@ -41,6 +62,9 @@ help:
 	@echo 'make mutations   faults put into the modules one by one: the suites must find each (MUTANTS=name,name)'
 	@echo 'make unit        the tests of the pure parts, on this system; with MUTANTS=1 tests of those tests, too'
 	@echo 'make             build the module for the default kernel; with KDIR=... for that kernel tree'
+	@echo 'make install     with KDIR=...: the modules for that kernel, under DESTDIR=; make uninstall'
+	@echo 'make deb         Debian packages, in build/deb'
+	@echo 'make test-install  those installed in a Debian 13 with a stock kernel, which is then booted'
 	@echo 'make shell       a shell in a guest with the module and the tests'
 	@echo 'make lint        rustfmt, clippy, checkpatch, shellcheck'
 	@echo 'make doc         the documentation of the module, private items included'

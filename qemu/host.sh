@@ -3,21 +3,13 @@
 #
 # The part that runs on the user's own system: its tools, the build root, and the way in.
 
-# use_root WHAT PACKAGES...: sees to a root with these packages, and has enter_root go there.
-use_root() {
-	ROOT_WHAT=$1
-	shift
-	ROOT=("$@")
-	check_host
-	lock_cache
-	make_root
-	unlock_cache
-}
+# What the root is that ROOT_PACKAGES describe.
+ROOT_NAME="the build root: a Debian $SUITE with the kernel's compilers"
 
-# Where the root in use is: another one for other pins.
+# Where the build root is: another one for other pins.
 root_path() {
 	local key
-	key=$(printf '%s\n' "$SUITE" "$KERNEL_SUITE" "${ROOT[@]}" | sha256sum | cut -c1-12)
+	key=$(printf '%s\n' "$SUITE" "$KERNEL_SUITE" "${ROOT_PACKAGES[@]}" | sha256sum | cut -c1-12)
 	printf '%s/root-%s\n' "$CACHE" "$key"
 }
 
@@ -92,7 +84,7 @@ mirror() {
 	printf '%s\n' "$uri"
 }
 
-# Makes the root in use, unless it is there.
+# Makes the build root, unless it is there.
 make_root() {
 	local root uri
 	root=$(root_path)
@@ -100,9 +92,9 @@ make_root() {
 
 	uri=$(mirror)
 	need_network "$uri"
-	say "making $ROOT_WHAT, a Debian $SUITE in $root"
+	say "making $ROOT_NAME, in $root"
 	fresh "$root"
-	step "$CACHE/log/root.log" "fetch and install ${#ROOT[@]} packages and what they need" \
+	step "$CACHE/log/root.log" "fetch and install ${#ROOT_PACKAGES[@]} packages and what they need" \
 		bootstrap "$root.part" "$uri"
 	commit "$root"
 }
@@ -112,7 +104,7 @@ bootstrap() {
 	local dir=$1 uri=$2 include options
 	include=$(
 		IFS=,
-		printf '%s' "${ROOT[*]}"
+		printf '%s' "${ROOT_PACKAGES[*]}"
 	)
 	options=(
 		--variant=apt "--architectures=amd64,arm64" --include="$include"
@@ -137,11 +129,27 @@ bootstrap() {
 	rm -f "$dir.tar"
 }
 
-# enter_root COMMAND...: runs a command in the root in use, with this checkout and the cache at their
+# in_build_root COMMAND...: runs a command in the build root, which is made first if it is not there.
+in_build_root() {
+	check_host
+	lock_cache
+	make_root
+	unlock_cache
+	enter_root "$@"
+}
+
+# in_plot_root COMMAND...: the same where gnuplot is.
+in_plot_root() {
+	# shellcheck disable=SC2034  # make_root and enter_root see it
+	local ROOT_PACKAGES=("${PLOT_PACKAGES[@]}") ROOT_NAME="a small root with what draws plots"
+	in_build_root "$@"
+}
+
+# enter_root COMMAND...: runs a command in the build root, or in that of ROOT, with this checkout and the cache at their
 # own paths. Everything that is started in there ends with it, and nothing is mounted outside it.
 enter_root() {
 	local root options=() name
-	root=$(root_path)
+	root=${ROOT:-$(root_path)}
 
 	is_root || options+=(--unshare-user --uid 0 --gid 0)
 	for name in ARCH KERNEL ACCEL TESTS TIME SEEDED MUTANTS PROFILE V CI http_proxy https_proxy no_proxy; do

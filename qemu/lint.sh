@@ -55,7 +55,8 @@ checkpatch() {
 }
 
 check_scripts() {
-	cd "$TOP" && shellcheck -x .ci/run qemu/*.sh tests/guest/* samples/run
+	cd "$TOP" && shellcheck -x .ci/run qemu/*.sh tests/guest/* tests/install/{guest,installed,packaged,purged,tap.sh} \
+		packaging/dkms/{prepare-rust,refresh} debian/ashmem-dkms.{postinst,postrm} samples/run
 }
 
 # All faults that `make mutations` and `make unit MUTANTS=1` know are put into copies, which nobody runs.

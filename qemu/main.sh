@@ -13,6 +13,10 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/pins.sh"
 # shellcheck source=qemu/host.sh
 . "$here/host.sh"
+# shellcheck source=qemu/package.sh
+. "$here/package.sh"
+# shellcheck source=qemu/install.sh
+. "$here/install.sh"
 
 target=$1
 
@@ -36,11 +40,11 @@ case ${SEEDED:-} in
 '' | 1) ;;
 *) die "SEEDED=$SEEDED is unknown: there is 1" ;;
 esac
-case ${TIME:-} in
-*[!0-9]*) die "TIME=$TIME is no number of seconds" ;;
-esac
 case ${PROFILE:-} in
 *[!A-Za-z0-9_,/+-]*) die "PROFILE=$PROFILE is no row of the benchmarks" ;;
+esac
+case ${TIME:-} in
+*[!0-9]*) die "TIME=$TIME is no number of seconds" ;;
 esac
 case ${KERNEL:-}${TESTS:-} in
 *[!A-Za-z0-9_,.+-]*) die "KERNEL= and TESTS= take letters, digits and _ , . + - only" ;;
@@ -52,10 +56,19 @@ if [ "$target" = distclean ]; then
 	exit
 fi
 
-use_root "the build root with the kernel's compilers" "${ROOT_PACKAGES[@]}"
-enter_root "$TOP/qemu/inside.sh" "$target"
+check_host
+case $target in
+deb)
+	make_deb
+	exit
+	;;
+test-install)
+	test_install
+	exit
+	;;
+esac
+in_build_root "$TOP/qemu/inside.sh" "$target"
 
 if [ "$target" = bench ] && [ -z "${PROFILE:-}" ]; then
-	use_root "a small root with what draws plots" "${PLOT_PACKAGES[@]}"
-	enter_root "$TOP/qemu/plot.sh"
+	in_plot_root "$TOP/qemu/plot.sh"
 fi

@@ -8,7 +8,7 @@ SUITE=trixie
 KERNEL_SUITE=trixie-backports
 
 # The oldest kernel that the module is written for.
-OLDEST_KERNEL=7.2
+OLDEST_KERNEL=7.3
 
 # What the build root has: the kernel's compilers, cross compilers for the tests, QEMU.
 ROOT_PACKAGES=(
@@ -26,6 +26,12 @@ ROOT_PACKAGES=(
 
 # What draws the plots of the benchmarks: a root of its own, for only they need it.
 PLOT_PACKAGES=(gnuplot-nox fonts-dejavu-core)
+
+# What the root has in which Debian packages are made.
+PACKAGE_ROOT_PACKAGES=(build-essential ca-certificates debhelper dh-dkms e2fsprogs fakeroot lintian pkgconf)
+
+# The system that the packages are installed on, but for its kernel.
+SYSTEM_ROOT_PACKAGES=(apt ca-certificates initramfs-tools systemd systemd-sysv udev xz-utils)
 
 # Packages for the arm64 guest that cannot be installed beside those of the host.
 GUEST_ARM64_PACKAGES=(busybox-static:arm64)
@@ -51,6 +57,10 @@ PROBE_TIMEOUT=30
 DEBUG_MEMORY=2048
 DEBUG_SLOWNESS=5
 DEBUG_TIMEOUT=7200
+
+# The guest that boots that system: memory, and the limit for it.
+SYSTEM_MEMORY=2048
+SYSTEM_TIMEOUT=3600
 
 # How long races are looked for, in seconds.
 STRESS_TIME=1800

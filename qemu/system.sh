@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the build root: what the test of the packages needs from here, and the guest that boots the system that
+# they have been installed on.
+
+# prepare_system: the programs of the tests, the release of the kernel, and its packages.
+prepare_system() {
+	local dir=$TOP/build/install arch
+	use_kernel x86_64
+	arch=$(debian_arch "$KARCH")
+	build_tests
+	rm -rf "$dir/tests"
+	mkdir -p "$dir/tests"
+	cp -r "$OUT/tests-installed/." "$dir/tests/"
+	cp "$TOP/build/cargo/$RUST_TARGET/release/"{ashmem_model,binder_fd} "$dir/tests/"
+	cp "$(guest_busybox)" "$dir/tests/busybox"
+	list_tests "$dir/tests"
+	# The system as it comes is the first, its end the last.
+	sed -i "1i installed 300" "$dir/tests/tests.list"
+	echo "purged 900" >>"$dir/tests/tests.list"
+	echo "$RELEASE" >"$dir/release"
+	system_packages "$arch" >"$dir/packages"
+}
+
+# system_packages ARCH: the kernel as a user has it; without the signed one, its parts.
+system_packages() {
+	if [ -n "$(version_of "linux-image-$RELEASE:$1")" ]; then
+		# It needs a newer linux-base than the one of the release.
+		printf '%s\n' "linux-image-$RELEASE:$1" "linux-base/$KERNEL_SUITE"
+	else
+		printf '%s\n' "$(image_package "$RELEASE")" "linux-modules-$RELEASE:$1"
+	fi
+	say "linux-headers-$RELEASE:$1"
+}
+
+# test_system: boots the disk, and judges.
+test_system() {
+	local dir=$TOP/build/install log=$TOP/build/install/log start=$SECONDS status=0
+	use_kernel x86_64
+	choose_accel
+	# shellcheck disable=SC2034  # qemu() sees them
+	local INITRAMFS=$dir/initrd GUEST_MEMORY=$SYSTEM_MEMORY
+	say "==> boot it in QEMU ($ACCELERATOR) and run the suites; results in ${log#"$TOP"/}/ktap.log"
+	rm -f "$log"/{ktap.log,console.log,qemu.status}
+	qemu "$SYSTEM_TIMEOUT" "root=/dev/vda rw systemd.firstboot=no loglevel=8 oops=panic softlockup_panic=1 \
+sysctl.kernel.hung_task_panic=1 guest.tests=${TESTS:-all} guest.slowness=$SLOWNESS" -display none \
+		-drive "file=$dir/disk.img,format=raw,if=virtio,cache=unsafe" \
+		-serial "file:$log/console.log" -chardev "file,id=ktap,path=$log/ktap.log" -device pci-serial,chardev=ktap \
+		</dev/null >"$log/qemu.log" 2>&1 || status=$?
+	echo "$status" >"$log/qemu.status"
+	say "    $((SECONDS - start)) s"
+	python3 -B "$TOP/qemu/verdict.py" --kernel-source "$KSRC" \
+		--host "packaged $RELEASE" "$log/packaged.log" "$log/packaged.status" \
+		"installed $RELEASE" "$log/ktap.log" "$log/console.log" "$log/qemu.status"
+}
