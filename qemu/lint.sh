@@ -24,6 +24,7 @@ lint_all() {
 	done
 	step "$OUT/log/checkpatch.log" "checkpatch on C" check_c
 	step "$OUT/log/shellcheck.log" "shellcheck on scripts" check_scripts
+	step "$OUT/log/mandoc.log" "mandoc on the manual pages" mandoc -T lint -W warning "$TOP"/docs/man/*
 	step "$OUT/log/faults.log" "whether the lists of faults and mistakes fit the sources" check_faults
 	say "lint: nothing to complain of"
 }

@@ -19,7 +19,7 @@ ROOT_PACKAGES=(
 	# the tests
 	cargo libstd-rust-dev libstd-rust-dev:arm64 libc6-dev-arm64-cross
 	gcc-i686-linux-gnu libc6-dev-i386-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
-	shellcheck
+	shellcheck mandoc patch
 	# the guests
 	busybox-static qemu-system-x86 qemu-system-arm seabios ipxe-qemu
 )
