@@ -77,10 +77,10 @@ fn main() -> ExitCode {
     println!("TAP version 13\n1..1");
     let result = run(&options);
     match &result {
-        Ok(()) => println!("ok 1 fuzz"),
+        Ok(()) => println!("ok 1 random_programs"),
         Err(text) => {
             report::comment(text);
-            println!("not ok 1 fuzz");
+            println!("not ok 1 random_programs");
         }
     }
     match result {
