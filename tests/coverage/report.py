@@ -17,7 +17,7 @@ Not counted, neither as reached nor as missed, are
   each function that another crate could call, and nobody can. Lines that have code nowhere else, because it
   was folded away where the function is inlined, are not there then.
 
-Each line that is not reached needs a reason: a line of FILE, "path: text of the line: why". A reason
+Each line that is not reached needs a reason: a line of FILE, "path :: text of the line :: why". A reason
 for nothing is an error, too.
 """
 
