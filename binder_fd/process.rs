@@ -100,7 +100,8 @@ pub(crate) struct ProcessState {
     threads: RBTree<Pid, Arc<Thread>>,
     /// How many they are.
     thread_count: usize,
-    /// Those that wait for what comes in, the last one first. It has space for all.
+    /// Those that wait for what comes in, the last one first; nobody while something is in `todo`. It has
+    /// space for all.
     waiting: KVec<Arc<Thread>>,
     /// What has come in and no thread has taken.
     todo: Queue,
@@ -157,14 +158,6 @@ impl ProcessState {
                 self.todo.push(Work::Parcel(parcel), place);
                 self.wake_pollers();
             }
-        }
-    }
-
-    /// Wakes a thread for what has come in.
-    fn wake(&mut self) {
-        match self.waiting.pop() {
-            Some(thread) => thread.wait.notify_all(),
-            None => self.wake_pollers(),
         }
     }
 
@@ -358,9 +351,9 @@ impl Process {
                 &mut bwr.read_consumed,
                 file.flags() & O_NONBLOCK == 0,
             );
-            let mut state = self.lock();
+            let state = self.lock();
             if state.has_work() {
-                state.wake();
+                state.wake_pollers();
             }
             drop(state);
             match read {

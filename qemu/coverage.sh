@@ -12,6 +12,8 @@ cover_guests() {
 		use_kernel "$arch"
 		OUT+=-coverage
 		mkdir -p "$OUT/log"
+		step "$OUT/log/report-test.log" "check that the report misses what does not run" \
+			python3 -B "$TOP/tests/coverage/report_test.py"
 		MODULE_DIR=$OUT/module
 		build_module ASHMEM_COVERAGE=1
 		cp "$MODULE_DIR"/tests/coverage/ashmem_coverage.ko "$MODULE_DIR/"

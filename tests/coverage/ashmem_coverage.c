@@ -20,6 +20,8 @@ static struct region {
 	/* Where it is now, or was last; 0 as long as it never was. */
 	unsigned long base;
 	unsigned long size;
+	/* Its size, or 0 when it is there no more: something else may be in its place. */
+	unsigned long there;
 	unsigned long *hits;
 } regions[] = {
 	{ "ashmem", "text", MOD_TEXT },
@@ -33,7 +35,7 @@ void notrace ashmem_coverage_hit(unsigned long ip)
 	for (int i = 0; i < ARRAY_SIZE(regions); i++) {
 		unsigned long at = ip - READ_ONCE(regions[i].base);
 
-		if (at < READ_ONCE(regions[i].size) && !test_bit(at, regions[i].hits))
+		if (at < READ_ONCE(regions[i].there) && !test_bit(at, regions[i].hits))
 			set_bit(at, regions[i].hits);
 	}
 }
@@ -44,13 +46,16 @@ static int module_notify(struct notifier_block *block, unsigned long action, voi
 {
 	const struct module *module = data;
 
-	if (action != MODULE_STATE_COMING)
-		return NOTIFY_DONE;
 	for (int i = 0; i < ARRAY_SIZE(regions); i++) {
 		struct region *region = &regions[i];
 		const struct module_memory *memory = &module->mem[region->type];
 
-		if (strcmp(module->name, region->module) || !memory->size)
+		if (strcmp(module->name, region->module))
+			continue;
+		/* What initialises a module goes when it is alive, the rest when it goes. */
+		if (action == MODULE_STATE_GOING || region->type == MOD_INIT_TEXT)
+			WRITE_ONCE(region->there, 0);
+		if (action != MODULE_STATE_COMING || !memory->size)
 			continue;
 		if (!region->hits)
 			region->hits = vzalloc(BITS_TO_LONGS(memory->size) * sizeof(long));
@@ -59,7 +64,8 @@ static int module_notify(struct notifier_block *block, unsigned long action, voi
 		if (region->size && region->size != memory->size)
 			return notifier_from_errno(-EINVAL);
 		WRITE_ONCE(region->base, (unsigned long)memory->base);
-		WRITE_ONCE(region->size, memory->size);
+		region->size = memory->size;
+		WRITE_ONCE(region->there, memory->size);
 	}
 	return NOTIFY_OK;
 }

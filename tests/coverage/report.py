@@ -9,7 +9,15 @@ call of its hook at the begin of each block of code. An instruction belongs to t
 to the instructions that were made of it, in all the places where it was inlined: it is reached if one
 of them is.
 
-Each line that is not reached needs a reason: a line of FILE, "path: text of the line: why". A reason
+Not counted, neither as reached nor as missed, are
+
+- lines with nothing but brackets and the punctuation of them, and those where a Rust function begins: what
+  they have is the frame of other lines. Of a function that never runs, the lines of its body are missed;
+- copies of a function that nothing refers to, if it has been inlined elsewhere: the compiler leaves one of
+  each function that another crate could call, and nobody can. Lines that have code nowhere else, because it
+  was folded away where the function is inlined, are not there then.
+
+Each line that is not reached needs a reason: a line of FILE, "path :: text of the line :: why". A reason
 for nothing is an error, too.
 """
 
@@ -23,6 +31,10 @@ import sys
 import tempfile
 
 HOOK = "__sanitizer_cov_trace_pc"
+# A line that is not counted.
+FRAME = re.compile(r"""[\s{}()\[\],;]*|\s*(pub(\([a-z]+\))? )?((const|unsafe|extern "C") )*fn .*""")
+# What refers to a function because it is there, not because it is used.
+TABLES = re.compile(r"\.rela(\.debug|\.eh_frame|\.orc|__mcount_loc|__patchable)")
 SECTION = re.compile(r"^\s*\[\s*\d+\]\s+(\S+)\s+\S+\s+([0-9a-f]+)\s+[0-9a-f]+\s+([0-9a-f]+)\s+\S+\s+\S*X")
 
 
@@ -73,36 +85,76 @@ class Module:
         self.name = os.path.basename(path).removesuffix(".ko")
         self.elf = os.path.join(directory, self.name)
         # Linked, each section has an address of its own, and the debugging information knows it.
-        run(f"{cross}ld", "--unresolved-symbols=ignore-all", "--no-warnings", "-e", "0", "-o", self.elf, path)
+        options = ("--unresolved-symbols=ignore-all", "--no-warnings", "--emit-relocs", "-e", "0")
+        run(f"{cross}ld", *options, "-o", self.elf, path)
         headers = run(f"{cross}readelf", "-SW", self.elf)
         self.sections = {m[1]: int(m[2], 16) for m in map(SECTION.match, headers.splitlines()) if m}
-        self.cross = cross
+        # The functions' names by their addresses.
+        self.names = {}
+        # Of each instruction, in order: the function's and its own address, whether it calls the hook.
+        self.instructions = []
+        # Of each address of a function, or None for data: what it refers to.
+        self.references = collections.defaultdict(set)
+        self.read_code(run(f"{cross}objdump", "-d", "--no-show-raw-insn", self.elf))
+        self.read_relocations(run(f"{cross}readelf", "-rW", self.elf))
 
-    def instructions(self):
-        """Of each instruction, in order: the function's and its own address, whether it calls the hook."""
+    def read_code(self, listing):
+        """Reads what objdump shows."""
         function = None
-        for line in run(f"{self.cross}objdump", "-d", "--no-show-raw-insn", self.elf).splitlines():
+        for line in listing.splitlines():
             if start := re.match(r"^([0-9a-f]+) <(.*)>:$", line):
                 # Labels within a function are no functions.
                 if not start[2].startswith((".L", "$")):
                     function = int(start[1], 16)
+                    self.names[function] = start[2]
             elif code := re.match(r"^\s*([0-9a-f]+):\s+(\S+)(.*)", line):
                 calls = code[2] in ("call", "callq", "bl", "jmp") and f"<{HOOK}>" in code[3]
-                yield function, int(code[1], 16), calls
+                self.instructions.append((function, int(code[1], 16), calls))
+                for target in re.findall(r"\b([0-9a-f]+) <", code[3]):
+                    self.references[function].add(int(target, 16))
+
+    def read_relocations(self, listing):
+        """Reads what readelf shows: where the address of something is in code and data."""
+        starts = [address for _, address, _ in self.instructions]
+        section = ""
+        for line in listing.splitlines():
+            if begin := re.match(r"Relocation section '(\S+)'", line):
+                section = begin[1]
+            entry = re.match(r"([0-9a-f]+)\s+[0-9a-f]+\s+R_\S+\s+([0-9a-f]+) .* ([+-]) ([0-9a-f]+)$", line)
+            if not entry or TABLES.match(section):
+                continue
+            function = None
+            if section.removeprefix(".rela") in self.sections:
+                function, _, _ = self.instructions[bisect.bisect_right(starts, int(entry[1], 16)) - 1]
+            target = int(entry[2], 16) + int(entry[3] + entry[4], 16)
+            # What is relative to the next instruction of x86 is so to the end of these four bytes.
+            self.references[function].update((target, target + 4))
+
+    def unused(self):
+        """The functions that nothing refers to, but perhaps others of these."""
+        used, waiting = set(), list(self.references[None])
+        while waiting:
+            function = waiting.pop()
+            if function in self.names and function not in used:
+                used.add(function)
+                waiting.extend(self.references[function])
+        return set(self.names) - used
 
     def lines(self, source):
-        """Of each address of an instruction, the lines of `source` that it was made of."""
-        addresses = [f"0x{address:x}" for _, address, _ in self.instructions()]
-        # The innermost line first, then where that was inlined; an empty line ends an address.
-        out = run("llvm-symbolizer", "--obj=" + self.elf, "--inlines", "--functions=none", text="\n".join(addresses))
-        for address, frames in zip(addresses, out.split("\n\n")):
+        """Of each instruction: the names of the functions inlined there, the lines of `source` that it was made of."""
+        addresses = [f"0x{address:x}" for _, address, _ in self.instructions]
+        # The innermost first, then where that was inlined; an empty line ends an address.
+        options = ("--obj=" + self.elf, "--inlines", "--functions=linkage", "--no-demangle")
+        out = run("llvm-symbolizer", *options, text="\n".join(addresses))
+        for frames in out.split("\n\n")[: len(addresses)]:
+            frames = frames.strip().splitlines()
             found = set()
-            for frame in frames.strip().splitlines():
+            for frame in frames[1::2]:
                 path, line, _ = frame.rsplit(":", 2)
                 path = os.path.normpath(path)
                 if path.startswith(source + "/") and int(line):
                     found.add((path.removeprefix(source + "/"), int(line)))
-            yield int(address, 16), found
+            yield set(frames[:-2:2]), found
 
 
 def reached_lines(module, log, source):
@@ -110,7 +162,8 @@ def reached_lines(module, log, source):
     hits = {module.sections[name] + offset for name, offset in log.addresses(module.name) if name in module.sections}
     owner, begun, calls = {}, None, []
     waiting = []
-    code = list(module.instructions())
+    code = module.instructions
+    unused = module.unused()
     for (function, address, is_call), (_, following, _) in zip(code, code[1:] + [(None, 0, False)]):
         if function != begun:
             begun, call, waiting = function, None, []
@@ -129,12 +182,20 @@ def reached_lines(module, log, source):
     if unknown:
         sys.exit(f"{module.name}: {len(unknown)} hits are where no block begins: another module was loaded")
 
+    places = [(function, address, *rest) for (function, address, _), rest in zip(code, module.lines(source))]
+    inlined = set().union(*(names for function, _, names, _ in places if function not in unused))
+    copies = {function for function in unused if module.names[function] in inlined}
     lines = {}
-    for address, found in module.lines(source):
+    for function, address, _, found in places:
         if address not in owner:
             continue
+        is_reached = owner[address] in hits
+        if is_reached and function in unused:
+            sys.exit(f"{module.name}: {module.names[function]} is reached, though nothing seems to refer to it")
+        if function in copies:
+            continue
         for line in found:
-            lines[line] = lines.get(line, False) or owner[address] in hits
+            lines[line] = lines.get(line, False) or is_reached
     return lines, len(calls), len(hits)
 
 
@@ -169,15 +230,18 @@ def main():
 
     reasons = read_reasons(options.reasons)
     unused, missing = set(reasons), []
-    by_file = collections.defaultdict(list)
+    by_file, texts = collections.defaultdict(list), {}
     for (path, number), is_reached in sorted(lines.items()):
-        if not path.startswith("tests/"):
+        if path.startswith("tests/"):
+            continue
+        if path not in texts:
+            with open(os.path.join(source, path), encoding="utf-8") as file:
+                texts[path] = file.read().splitlines()
+        if not FRAME.fullmatch(texts[path][number - 1]):
             by_file[path].append((number, is_reached))
     with open(options.output, "w", encoding="utf-8") as report:
         total = reached = 0
         for path, found in by_file.items():
-            with open(os.path.join(source, path), encoding="utf-8") as file:
-                text = file.read().splitlines()
             count = sum(is_reached for _, is_reached in found)
             total += len(found)
             reached += count
@@ -185,7 +249,7 @@ def main():
             for number, is_reached in found:
                 if is_reached:
                     continue
-                key = (path, text[number - 1].strip())
+                key = (path, texts[path][number - 1].strip())
                 why = reasons.get(key)
                 unused.discard(key)
                 report.write(f"  {number}: {key[1]}\n    {why or 'WITHOUT A REASON'}\n")

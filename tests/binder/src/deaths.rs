@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use ashmem_binder::{command, uapi, Binder, Parcel, Return};
 
 use crate::{
+    is_ours,
     missing_page::MissingPage,
     process::{is_closed_within, pipe, Child, Line},
     scene::{
@@ -22,6 +23,10 @@ pub const TESTS: &[(&str, Test)] = &[
     (
         "server_dies_while_it_is_sent_to",
         server_dies_while_it_is_sent_to,
+    ),
+    (
+        "server_dies_behind_a_one_way_transaction",
+        server_dies_behind_a_one_way_transaction,
     ),
     (
         "server_dies_before_it_replies",
@@ -97,6 +102,15 @@ fn server_dies_before_it_reads(scene: &Scene) -> Result<(), String> {
 fn server_dies_while_it_is_sent_to(scene: &Scene) -> Result<(), String> {
     let (server, _line) = scene.server(|_, line| line.hear().map(drop));
     let binder = scene.open();
+    call_and_kill(&binder, server)?;
+    learns(&binder)?;
+    // It is in the middle of nothing: the next server has its call.
+    let (_next, _line) = scene.answering(|_, _| Parcel::new());
+    call_for_data(&binder, &Parcel::new()).map(drop)
+}
+
+/// Sends a transaction to a server that is killed while the kernel reads it.
+fn call_and_kill(binder: &Binder, server: Child) -> Result<(), String> {
     let page = MissingPage::new()?;
     let mut tr = Parcel::of(&[0; 8]).transaction_data();
     tr.data.ptr.buffer = page.address;
@@ -109,11 +123,30 @@ fn server_dies_while_it_is_sent_to(scene: &Scene) -> Result<(), String> {
         });
         expect(binder.write(&call_it).result, Ok(()), "call")?;
         dies.join().map_err(|_| "the thread panicked")?
-    })?;
-    learns(&binder)?;
-    // It is in the middle of nothing: the next server has its call.
-    let (_next, _line) = scene.answering(|_, _| Parcel::new());
-    call_for_data(&binder, &Parcel::new()).map(drop)
+    })
+}
+
+/// As above, and the client has not read yet that another one is on its way.
+fn server_dies_behind_a_one_way_transaction(scene: &Scene) -> Result<(), String> {
+    let (server, _line) = scene.server(|_, line| line.hear().map(drop));
+    let binder = scene.open();
+    let one_way = Parcel::new().flags(uapi::transaction_flags_TF_ONE_WAY);
+    expect(
+        binder.write(&one_way.transaction()).result,
+        Ok(()),
+        "one-way",
+    )?;
+    call_and_kill(&binder, server)?;
+    let mut told = Vec::new();
+    while !matches!(told.last(), Some(Return::Dead | Return::Failed)) {
+        told.extend(binder.read().map_err(|err| format!("read: {err:?}"))?);
+    }
+    // The kernel's binder may learn of a death only when the call is on its way, too.
+    match told[..] {
+        [Return::Complete, Return::Dead] => Ok(()),
+        [Return::Complete, Return::Complete, Return::Dead] if !is_ours(&scene.device) => Ok(()),
+        _ => Err(format!("{told:?}")),
+    }
 }
 
 fn server_dies_before_it_replies(scene: &Scene) -> Result<(), String> {

@@ -38,6 +38,10 @@ pub const TESTS: &[(&str, Test)] = &[
         faults_in_reading_a_reply_of_fds,
     ),
     ("faults_in_freeing", faults_in_freeing),
+    (
+        "faults_in_looking_at_a_parcel",
+        faults_in_looking_at_a_parcel,
+    ),
 ];
 
 /// The result of a system call as the library tells it.
@@ -454,4 +458,22 @@ fn faults_in_freeing(scene: &Scene) -> Result<(), String> {
     })?;
     // All of the space is there again.
     call_for_data(&binder, &Parcel::of(&vec![1; 50_000])).map(drop)
+}
+
+/// The kernel maps the pages of a parcel when they are looked at. What that takes may not be there at first: then
+/// it tries again, and nobody notices.
+fn faults_in_looking_at_a_parcel(scene: &Scene) -> Result<(), String> {
+    /// As much as two pages of page tables map: one of them is for this alone, and new with it.
+    const LARGE: usize = 4 << 20;
+    let reply = Parcel::of(&vec![7; LARGE]);
+    let (_server, _line) = scene.answering(|_, _| reply.clone());
+    each("looking at a parcel", |fault| {
+        let mut binder = scene.open_unmapped();
+        expect(binder.map(LARGE), Ok(()), "map")?;
+        let tr = call(&binder, &Parcel::new())?.map_err(|err| format!("{err:?}"))?;
+        let data = binder.data(&tr);
+        let sum = fault.during(|| data.iter().step_by(4096).map(|&byte| u64::from(byte)).sum());
+        expect(sum, 7 * (LARGE as u64 / 4096), "what is seen")?;
+        ensure(data.iter().all(|&byte| byte == 7), "all of it")
+    })
 }

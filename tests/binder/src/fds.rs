@@ -43,6 +43,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ),
     ("fd_array_closes_the_device", fd_array_closes_the_device),
     ("nested_buffers", nested_buffers),
+    ("buffers_in_a_reply", buffers_in_a_reply),
     ("own_device_is_sent", own_device_is_sent),
     ("own_device_in_own_queue", own_device_in_own_queue),
 ];
@@ -477,6 +478,46 @@ fn nested_buffers(scene: &Scene) -> Result<(), String> {
         .buffer(b"second", Some((0, 16)));
     call_for_data(&binder, &parcel)?;
     server.join()
+}
+
+/// A reply can have all that a transaction can.
+fn buffers_in_a_reply(scene: &Scene) -> Result<(), String> {
+    let (reader, writer) = pipe();
+    let outer = [
+        &[0xee; 8][..],
+        &writer.as_raw_fd().to_ne_bytes(),
+        &[0xdd; 4],
+    ]
+    .concat();
+    let (_server, _line) = scene.answering(|_, _| {
+        Parcel::new()
+            .plain(b"head")
+            .buffer(&outer, None)
+            .buffer(b"inner", Some((0, 0)))
+            .fd_array(1, 0, 8)
+    });
+    let binder = scene.open();
+    let accepts = Parcel::new().flags(uapi::transaction_flags_TF_ACCEPT_FDS);
+    for _ in 0..3 {
+        let before = open_fds();
+        let reply = call(&binder, &accepts)?.map_err(|err| {
+            let error = binder.extended_error();
+            format!("{err:?} {error:?} instead of a reply")
+        })?;
+        expect(binder.offsets(&reply), vec![8, 48, 88], "the offsets")?;
+        let buffer: uapi::binder_buffer_object = binder.object(&reply, 8);
+        expect(buffer.length, 16, "the size")?;
+        let bytes = binder.bytes(buffer.buffer, buffer.length);
+        let inner = u64::from_ne_bytes(bytes[..8].try_into().unwrap());
+        ensure(binder.bytes(inner, 5) == b"inner", "the one in it")?;
+        ensure(bytes[12..] == [0xdd; 4], "what is behind the number")?;
+        let fd = numbers(&binder, &reply)[2] as i32;
+        ensure(!before.contains(&fd), "a new file descriptor")?;
+        expect(file_id(received(fd))?, file_id(&writer)?, "the file")?;
+        expect(binder.write(&Binder::free(&reply)).result, Ok(()), "free")?;
+        expect(open_fds(), before, "closed with the parcel")?;
+    }
+    ensure(!is_closed_within(&reader, 0), "the pipe")
 }
 
 /// An open device crosses like any other file; who gets it cannot use it.

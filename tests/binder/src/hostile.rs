@@ -7,8 +7,9 @@ use std::os::fd::{AsFd, AsRawFd};
 use ashmem_binder::{command, uapi, Binder, Errno, Parcel, Return, TransactionData};
 
 use crate::{
+    is_ours,
     process::{is_closed_within, pipe},
-    scene::{await_reply, call_for_data, ensure, expect, next, Scene, DEAD, FAILED},
+    scene::{await_reply, call, call_for_data, ensure, expect, next, Scene, DEAD, FAILED},
     Test,
 };
 
@@ -21,6 +22,10 @@ pub const TESTS: &[(&str, Test)] = &[
     ("references_in_parcels", references_in_parcels),
     ("arrays", arrays),
     ("nested", nested),
+    (
+        "nothing_in_the_first_of_the_data",
+        nothing_in_the_first_of_the_data,
+    ),
     ("commands", commands),
     ("command_at_the_end", command_at_the_end),
     ("read_buffer", |scene| read_buffer(scene, false)),
@@ -347,6 +352,34 @@ fn nested(scene: &Scene) -> Result<(), String> {
         parcel.data[at..at + 8].copy_from_slice(&(half_mapped() - 8).to_ne_bytes());
         expect(binder.write(&parcel.transaction()).result, Ok(()), what)?;
         fails_now(binder, &[libc::EINVAL], what)
+    })
+}
+
+/// A buffer whose object is the first of the data can have nothing in it. So it is in the kernel's binder in
+/// C, and therefore in ours; the one in Rust takes it.
+fn nothing_in_the_first_of_the_data(scene: &Scene) -> Result<(), String> {
+    echo_with(scene, |binder| {
+        let (reader, writer) = pipe();
+        let fd = writer.as_raw_fd().to_ne_bytes();
+        let buffer = [fd, fd].concat();
+        for parcel in [
+            Parcel::new().buffer(&buffer, None).fd_array(1, 0, 0),
+            Parcel::new()
+                .buffer(&buffer, None)
+                .buffer(b"inner", Some((0, 0))),
+        ] {
+            match call(binder, &parcel)? {
+                Err(_) => expect(
+                    binder.extended_error(),
+                    (FAILED, -libc::EINVAL),
+                    "the error",
+                )?,
+                Ok(_) if is_ours(&scene.device) => return Err("it was taken".into()),
+                Ok(tr) => expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?,
+            }
+        }
+        drop(writer);
+        ensure(is_closed_within(&reader, 10), "nobody has it any more")
     })
 }
 
