@@ -10,7 +10,7 @@ DRIVER_FILES=(
 	binder_fd.rs binder_fd
 )
 
-# make mutations [MUTANTS=NAME,NAME] [KERNEL=cloud|kasan|kcsan]
+# make mutations [MUTANTS=NAME,NAME] [KERNEL=cloud|kasan]
 mutations_all() {
 	local dir=$TOP/build/mutations kernel kernels
 	[ "${ARCH:-x86_64}" = x86_64 ] || die "faults are looked for on x86_64 only"
