@@ -3,6 +3,14 @@
 #
 # The module and the programs for the kernel in use; make, cargo and Kbuild see what is up to date.
 
+# What a driver is built from.
+# shellcheck disable=SC2034  # for the other parts
+DRIVER_FILES=(
+	Kbuild include helpers
+	ashmem.rs ashmem_area.rs ashmem_area ioctl.rs pin.rs pin
+	binder_fd.rs binder_fd
+)
+
 # build_module [MAKE-ARGUMENTS...]: what is in MODULE_SOURCE, into MODULE_DIR.
 build_module() {
 	mkdir -p "$MODULE_DIR"

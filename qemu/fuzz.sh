@@ -38,10 +38,15 @@ seed_bug() {
 	MODULE_SOURCE=$OUT/source
 	rm -rf "$MODULE_SOURCE"
 	mkdir -p "$OUT/log" "$MODULE_SOURCE"
-	(cd "$TOP" && cp -a Kbuild include helpers ashmem.rs ashmem_area.rs ashmem_area ioctl.rs pin.rs pin \
-		binder_fd.rs binder_fd "$MODULE_SOURCE/")
-	step "$OUT/log/patch.log" "put a bug into a copy of the drivers" \
-		patch -d "$MODULE_SOURCE" -p1 -i "$TOP/tests/fuzz/seeded-bug.patch"
+	(cd "$TOP" && cp -a "${DRIVER_FILES[@]}" "$MODULE_SOURCE/")
+	step "$OUT/log/patch.log" "put a bug into a copy of the drivers" apply_seeded_bug "$MODULE_SOURCE"
+}
+
+# apply_seeded_bug DIR ARGUMENTS...: to the drivers there.
+apply_seeded_bug() {
+	local dir=$1
+	shift
+	patch -d "$dir" -p1 -i "$TOP/tests/fuzz/seeded-bug.patch" "$@"
 }
 
 # What the fuzzer has found worth keeping: a line of a file each, in its results.

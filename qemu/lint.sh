@@ -62,18 +62,16 @@ check_scripts() {
 
 # All faults that `make mutations` and `make unit MUTANTS=1` know are put into copies, which nobody runs.
 check_faults() {
-	local dir=$OUT/faults lists list
+	local dir=$OUT/faults entry tests list source
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	python3 -B "$TOP/tests/mutations/mutations.py" "$TOP" "$dir/drivers" '' \
-		"$TOP"/tests/mutations/{ashmem,binder_fd} || return
-	lists=(unit/mutants:pin.rs protocol/mutants/region:pin/region.rs
-		protocol/mutants/ashmem_area:ashmem_area.rs protocol/mutants/pin:pin.rs)
-	for list in "${lists[@]}"; do
-		mkdir -p "$dir/${list%:*}"
-		python3 -B "$TOP/tests/unit/mutants.py" "$TOP/tests/${list%:*}" "$TOP/${list#*:}" "$dir/${list%:*}" || return
+	make_faults "$dir/drivers" '' || return
+	for entry in "${MISTAKES[@]}"; do
+		read -r tests list source _ <<<"$entry"
+		mkdir -p "$dir/$tests/$list"
+		make_mutants "$tests" "$list" "$source" "$dir/$tests/$list" || return
 	done
-	patch --dry-run -d "$TOP" -p1 -i "$TOP/tests/fuzz/seeded-bug.patch"
+	apply_seeded_bug "$TOP" --dry-run
 }
 
 # The documentation of the modules, private items included. rustdoc looks for missing documentation on

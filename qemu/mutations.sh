@@ -3,13 +3,6 @@
 #
 # Whether the suites see a fault in a driver: they run on copies with one each, in a guest each.
 
-# What a driver is built from.
-DRIVER_FILES=(
-	Kbuild include helpers
-	ashmem.rs ashmem_area.rs ashmem_area ioctl.rs pin.rs pin
-	binder_fd.rs binder_fd
-)
-
 # make mutations [MUTANTS=NAME,NAME] [KERNEL=cloud|kasan]
 mutations_all() {
 	local dir=$TOP/build/mutations kernel kernels
@@ -18,14 +11,18 @@ mutations_all() {
 	mkdir -p "$dir"
 	: >"$dir/results"
 	step "$dir/faults" "put faults into copies of the drivers" \
-		python3 -B "$TOP/tests/mutations/mutations.py" "$TOP" "$dir/files" "${MUTANTS:-}" \
-		"$TOP"/tests/mutations/{ashmem,binder_fd}
+		make_faults "$dir/files" "${MUTANTS:-}"
 	mapfile -t kernels < <(cut -f 3 "$dir/faults" | sort -u)
 	for kernel in "${kernels[@]}"; do
 		# In a shell of its own: a kernel sets much that another one must not find.
 		[ "${KERNEL:-$kernel}" != "$kernel" ] || (inject_faults "$kernel")
 	done
 	report_faults
+}
+
+# make_faults DIR NAME,NAME|'': copies of the drivers' files with a fault in each, and a line for each.
+make_faults() {
+	python3 -B "$TOP/tests/mutations/mutations.py" "$TOP" "$1" "$2" "$TOP"/tests/mutations/{ashmem,binder_fd}
 }
 
 # inject_faults KERNEL: all faults that it is wanted for, behind none at all.

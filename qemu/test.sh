@@ -99,27 +99,26 @@ test_guest() {
 		machine+=("${PLUGIN[@]}")
 		list+=" nokaslr norandmaps guest.profile=${PROFILE:-}"
 		;;
-	bench-threads)
-		name+=bench-threads-
-		;;
-	esac
-	if [ "$list" = stress ]; then
+	stress)
 		# More CPUs than the host may have: each of them stops anywhere.
 		# shellcheck disable=SC2034
 		local GUEST_CPUS=4
+		name+=$list-
 		list+=" guest.seconds=$TIME"
-		name+=stress-
-	fi
-	if [ "$list" = fuzz ]; then
+		;;
+	fuzz)
+		name+=$list-
 		list+=" guest.seconds=$TIME"
-		name+=fuzz-
-	fi
-	if [ "$1" = binder ] || [ "$1" = bench-binder ]; then
+		;;
+	bench-threads | binder) name+=$list- ;;
+	esac
+	case $1 in
+	binder | bench-binder)
 		# The kernel's own binder must pass the same tests. It has much to say about bad input.
 		# shellcheck disable=SC2034
 		local KIMAGE=$REFERENCE/vmlinuz loglevel=5
-		[ "$1" != binder ] || name+=binder-
-	fi
+		;;
+	esac
 	# By itself KASAN says nothing more after its first report.
 	! is_debug "${KERNEL:-}" || list+=" kasan_multi_shot"
 	rm -f "$name"{ktap.log,console.log,qemu.status}

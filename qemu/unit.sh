@@ -7,6 +7,15 @@
 # For the verdict: what has run here.
 HOST_RESULTS=()
 
+# Lists of mistakes: which tests are to see them, the list, the file that they are put into, and what the
+# tests are told: the same in every run, for whether a mistake is found is no matter of luck.
+MISTAKES=(
+	"unit mutants pin.rs --seed 1"
+	"protocol mutants/region pin/region.rs --first-failure"
+	"protocol mutants/ashmem_area ashmem_area.rs --first-failure"
+	"protocol mutants/pin pin.rs --first-failure"
+)
+
 # make unit
 unit_all() {
 	run_unit
@@ -44,11 +53,16 @@ run_here() {
 
 # Whether they see mistakes: they run on copies with one each.
 run_all_mutants() {
-	# The same in every run: whether a mistake is found is no matter of luck.
-	run_mutants unit mutants pin.rs --seed 1
-	run_mutants protocol mutants/region pin/region.rs --first-failure
-	run_mutants protocol mutants/ashmem_area ashmem_area.rs --first-failure
-	run_mutants protocol mutants/pin pin.rs --first-failure
+	local entry words
+	for entry in "${MISTAKES[@]}"; do
+		read -ra words <<<"$entry"
+		run_mutants "${words[@]}"
+	done
+}
+
+# make_mutants TESTS LIST SOURCE DIR: a copy of a source with each mistake of a list.
+make_mutants() {
+	python3 -B "$TOP/tests/unit/mutants.py" "$TOP/tests/$1/$2" "$TOP/$3" "$4"
 }
 
 # run_mutants TESTS LIST SOURCE ARGUMENTS...: the tests on copies of a source with the mistakes of a list.
@@ -62,7 +76,7 @@ run_mutants() {
 	cp -r "$TOP/tests/unit" "$TOP/tests/protocol" "$dir/tree/tests/"
 	cp -r "$TOP"/{pin,ashmem_area}{,.rs} "$dir/tree/"
 	step "$OUT/log/$name-make.log" "put mistakes into copies of $source" \
-		python3 -B "$TOP/tests/unit/mutants.py" "$TOP/tests/$tests/$list" "$TOP/$source" "$dir/list"
+		make_mutants "$tests" "$list" "$source" "$dir/list"
 	say "==> run the tests in tests/$tests on each; results in build/$RELEASE/log/$name.log"
 	{
 		printf 'KTAP version 1\n1..%s\n' "$(find "$dir/list" -name '*.rs' | wc -l)"
