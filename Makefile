@@ -2,8 +2,9 @@
 #
 # `make help` lists what there is. Kbuild reads the file Kbuild, not this one.
 
-TARGETS := all run shell test test-debug test-install bench fuzz stress coverage mutations unit lint doc update deb
+TARGETS := all run shell test test-debug test-install matrix bench fuzz stress coverage mutations unit lint doc update deb
 MODULE_FILES := M=$(CURDIR)
+.DEFAULT_GOAL := all
 
 .PHONY: $(TARGETS) install uninstall clean distclean help
 
@@ -65,6 +66,7 @@ help:
 	@echo 'make install     with KDIR=...: the modules for that kernel, under DESTDIR=; make uninstall'
 	@echo 'make deb         Debian packages, in build/deb'
 	@echo 'make test-install  those installed in a Debian 13 with a stock kernel, which is then booted'
+	@echo 'make matrix      the suites on every stock kernel that the distribution has: hours; KERNEL=7.3-rt is one of them'
 	@echo 'make shell       a shell in a guest with the module and the tests'
 	@echo 'make lint        rustfmt, clippy, checkpatch, shellcheck'
 	@echo 'make doc         the documentation of the module, private items included'

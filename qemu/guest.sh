@@ -38,7 +38,7 @@ make_initramfs() {
 	mkdir -p "$dir"/{bin,sbin,dev,proc,sys,tmp,root,etc,modules,tests,demo}
 	cp "$busybox" "$dir/bin/busybox"
 	cp "$TOP/tests/guest/init" "$dir/init"
-	cp "$TOP"/tests/guest/{run-tests,run-stress,find-leaks} "$dir/bin/"
+	cp "$TOP"/tests/guest/{host.sh,run-tests,run-stress,find-leaks} "$dir/bin/"
 	for module in "$MODULE_DIR"/*.ko; do
 		cp "$module" "$dir/modules/"
 		strip_debug "$dir/modules/${module##*/}"

@@ -7,7 +7,7 @@
 
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
-for part in lib pins kernel debug reference build guest boot unit test system coverage fuzz mutations bench lint; do
+for part in lib pins kernel debug reference build guest boot unit test system coverage fuzz mutations bench matrix lint; do
 	# shellcheck source=/dev/null
 	. "$here/$part.sh"
 done
@@ -43,6 +43,9 @@ run | shell)
 	;;
 test)
 	test_guests "$(architectures x86_64 arm64)"
+	;;
+matrix)
+	matrix_guests "$(architectures x86_64 arm64)"
 	;;
 system-programs)
 	prepare_system

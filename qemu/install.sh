@@ -59,7 +59,7 @@ give_tests() {
 	cp -r "$1/tests" "$root/tests"
 	cp "$TOP"/tests/install/{installed,purged,tap.sh} "$root/tests/"
 	mv "$root/tests/busybox" "$root/usr/bin/busybox"
-	cp "$TOP/tests/install/guest" "$TOP/tests/guest/run-tests" "$root/usr/local/sbin/"
+	cp "$TOP"/tests/install/guest "$TOP"/tests/guest/{host.sh,run-tests} "$root/usr/local/sbin/"
 	cp "$TOP/tests/install/guest.service" "$root/etc/systemd/system/"
 	ln -s /etc/systemd/system/guest.service "$root/etc/systemd/system/multi-user.target.wants/"
 	echo guest >"$root/etc/hostname"

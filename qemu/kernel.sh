@@ -55,7 +55,7 @@ use_kernel() {
 	mkdir -p "$OUT/log"
 }
 
-# pick_kernel WISH: sets RELEASE from a flavour, a version or a release.
+# pick_kernel WISH: sets RELEASE from a flavour, a version, both with a dash between them, or a release.
 pick_kernel() {
 	local wish=$1 remembered=$CACHE/pick/$KARCH-$1
 	if [ -d "$CACHE/kernel/$wish" ] && [[ $wish == *-$(debian_arch "$KARCH")* ]]; then
@@ -92,6 +92,8 @@ find_kernel() {
 	RELEASE=
 	if suffix=$(flavour_suffix "$wish" "$KARCH"); then
 		RELEASE=$(complete_kernels "[0-9.]*+deb[0-9]*-$suffix" 1)
+	elif [[ $wish =~ ^([0-9.]+)-([a-z0-9]+)$ ]] && suffix=$(flavour_suffix "${BASH_REMATCH[2]}" "$KARCH"); then
+		RELEASE=$(complete_kernels "${BASH_REMATCH[1]//./\\.}[0-9.]*+deb[0-9]*-$suffix" 1)
 	elif [[ $wish =~ ^[0-9.]+$ ]]; then
 		suffix=$(flavour_suffix cloud "$KARCH")
 		RELEASE=$(complete_kernels "${wish//./\\.}[0-9.]*+deb[0-9]*-$suffix" 1)

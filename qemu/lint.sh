@@ -25,6 +25,7 @@ lint_all() {
 	step "$OUT/log/checkpatch.log" "checkpatch on C" check_c
 	step "$OUT/log/shellcheck.log" "shellcheck on scripts" check_scripts
 	step "$OUT/log/mandoc.log" "mandoc on the manual pages" mandoc -T lint -W warning "$TOP"/docs/man/*
+	step "$OUT/log/default.log" "whether make alone builds the modules" check_default
 	step "$OUT/log/faults.log" "whether the lists of faults and mistakes fit the sources" check_faults
 	say "lint: nothing to complain of"
 }
@@ -58,6 +59,10 @@ checkpatch() {
 check_scripts() {
 	cd "$TOP" && shellcheck -x .ci/run qemu/*.sh tests/guest/* tests/install/{guest,installed,packaged,purged,tap.sh} \
 		packaging/dkms/{prepare-rust,refresh} debian/ashmem-dkms.{postinst,postrm} samples/run
+}
+
+check_default() {
+	make -n -C "$TOP" | grep 'qemu/main\.sh all$'
 }
 
 # All faults that `make mutations` and `make unit MUTANTS=1` know are put into copies, which nobody runs.

@@ -7,8 +7,8 @@
 SUITE=trixie
 KERNEL_SUITE=trixie-backports
 
-# The oldest kernel that the module is written for.
-OLDEST_KERNEL=7.3
+# The oldest kernel that the module is written for: the packages know it from the same file.
+OLDEST_KERNEL=$(<"$TOP/packaging/dkms/oldest-kernel")
 
 # What the build root has: the kernel's compilers, cross compilers for the tests, QEMU.
 ROOT_PACKAGES=(

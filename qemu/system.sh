@@ -43,11 +43,8 @@ test_system() {
 	local INITRAMFS=$dir/initrd GUEST_MEMORY=$SYSTEM_MEMORY
 	say "==> boot it in QEMU ($ACCELERATOR) and run the suites; results in ${log#"$TOP"/}/ktap.log"
 	rm -f "$log"/{ktap.log,console.log,qemu.status}
-	qemu "$SYSTEM_TIMEOUT" "root=/dev/vda rw systemd.firstboot=no loglevel=8 oops=panic softlockup_panic=1 \
-sysctl.kernel.hung_task_panic=1 guest.tests=${TESTS:-all} guest.slowness=$SLOWNESS" -display none \
-		-drive "file=$dir/disk.img,format=raw,if=virtio,cache=unsafe" \
-		-serial "file:$log/console.log" -chardev "file,id=ktap,path=$log/ktap.log" -device pci-serial,chardev=ktap \
-		</dev/null >"$log/qemu.log" 2>&1 || status=$?
+	qemu_for_tests "$SYSTEM_TIMEOUT" "$log/" "root=/dev/vda rw systemd.firstboot=no loglevel=8" \
+		-drive "file=$dir/disk.img,format=raw,if=virtio,cache=unsafe" || status=$?
 	echo "$status" >"$log/qemu.status"
 	say "    $((SECONDS - start)) s"
 	python3 -B "$TOP/qemu/verdict.py" --kernel-source "$KSRC" \

@@ -140,10 +140,18 @@ test_guest() {
 
 # boot_suites: for test_guest, whose variables it uses.
 boot_suites() {
+	qemu_for_tests "$TEST_TIMEOUT" "$name" "loglevel=$loglevel guest.task=test guest.list=$list" "${machine[@]}"
+}
+
+# qemu_for_tests TIMEOUT PREFIX KERNEL-ARGUMENTS QEMU-ARGUMENTS...: a guest that runs the suites of TESTS, without anybody
+# to look at it; PREFIX is what the names of its logs begin with.
+qemu_for_tests() {
+	local limit=$1 prefix=$2 append=$3
+	shift 3
 	# What would leave the guest stuck ends it: the report is in the log by then.
-	qemu "$TEST_TIMEOUT" "loglevel=$loglevel oops=panic softlockup_panic=1 sysctl.kernel.hung_task_panic=1 \
-guest.task=test guest.tests=${TESTS:-all} guest.slowness=$SLOWNESS guest.list=$list" "${machine[@]}" -display none \
-		-serial "file:${name}console.log" \
-		-chardev "file,id=ktap,path=${name}ktap.log" -device pci-serial,chardev=ktap \
-		</dev/null >"${name}qemu.log" 2>&1
+	append+=" oops=panic softlockup_panic=1 sysctl.kernel.hung_task_panic=1"
+	append+=" guest.tests=${TESTS:-all} guest.slowness=$SLOWNESS"
+	qemu "$limit" "$append" "$@" -display none -serial "file:${prefix}console.log" \
+		-chardev "file,id=ktap,path=${prefix}ktap.log" -device pci-serial,chardev=ktap \
+		</dev/null >"${prefix}qemu.log" 2>&1
 }
