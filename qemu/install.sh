@@ -37,12 +37,13 @@ make_system() {
 
 # install_on_system DIR: what fails in there is a failed test.
 install_on_system() {
-	local ROOT=$1/root start=$SECONDS status=0
+	local ROOT=$1/root start=$SECONDS status=0 other
+	mapfile -t other <"$1/other"
 	say "==> install it with apt; results in ${1#"$TOP"/}/log/packaged.log"
 	mkdir -p "$CACHE/archives/partial"
 	rm -f "$1/log/packaged.status"
 	enter_root env ARCHIVES="$CACHE/archives" nice tests/install/packaged "$(ls "$TOP"/build/deb/ashmem-dkms_*.deb)" \
-		"$(<"$1/release")" >"$1/log/packaged.log" 2>&1 </dev/null || status=$?
+		"$(<"$1/release")" "${other[@]}" >"$1/log/packaged.log" 2>&1 </dev/null || status=$?
 	echo "$status" >"$1/log/packaged.status"
 	say "    $((SECONDS - start)) s"
 	# The package of an unsigned kernel makes none.

@@ -6,9 +6,8 @@
 
 # prepare_system: the programs of the tests, the release of the kernel, and its packages.
 prepare_system() {
-	local dir=$TOP/build/install arch
+	local dir=$TOP/build/install other
 	use_kernel x86_64
-	arch=$(debian_arch "$KARCH")
 	build_tests
 	rm -rf "$dir/tests"
 	mkdir -p "$dir/tests"
@@ -20,18 +19,29 @@ prepare_system() {
 	sed -i "1i installed 300" "$dir/tests/tests.list"
 	echo "purged 900" >>"$dir/tests/tests.list"
 	echo "$RELEASE" >"$dir/release"
-	system_packages "$arch" >"$dir/packages"
+	system_packages "$RELEASE" >"$dir/packages"
+	# And another one that comes and goes.
+	other=$(other_release)
+	echo "$other" >"$dir/other"
+	[ -z "$other" ] || { system_packages "$other" && say "linux-source-$(minor_version "$other")"; } >>"$dir/other"
 }
 
-# system_packages ARCH: the kernel as a user has it; without the signed one, its parts.
+# The newest kernel of the same flavour with another minor version, if there is one.
+other_release() {
+	complete_kernels "[0-9.]*+deb[0-9]*-${RELEASE#*+deb*-}" | grep -v "^$(minor_version "$RELEASE")\." | head -n 1
+}
+
+# system_packages RELEASE: the kernel as a user has it; without the signed one, its parts.
 system_packages() {
-	if [ -n "$(version_of "linux-image-$RELEASE:$1")" ]; then
+	local RELEASE=$1 arch
+	arch=$(debian_arch "$KARCH")
+	if [ -n "$(version_of "linux-image-$RELEASE:$arch")" ]; then
 		# It needs a newer linux-base than the one of the release.
-		printf '%s\n' "linux-image-$RELEASE:$1" "linux-base/$KERNEL_SUITE"
+		printf '%s\n' "linux-image-$RELEASE:$arch" "linux-base/$KERNEL_SUITE"
 	else
-		printf '%s\n' "$(image_package "$RELEASE")" "linux-modules-$RELEASE:$1"
+		printf '%s\n' "$(image_package "$RELEASE")" "linux-modules-$RELEASE:$arch"
 	fi
-	say "linux-headers-$RELEASE:$1"
+	say "linux-headers-$RELEASE:$arch"
 }
 
 # test_system: boots the disk, and judges.
