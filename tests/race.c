@@ -384,6 +384,54 @@ TEST(set_prot_mask_against_set_prot_mask)
 	free(rounds);
 }
 
+#define ASKED		100
+
+static const int falling[] = { PROT_READ | PROT_WRITE | PROT_EXEC, PROT_RW, PROT_READ };
+
+/* Sets each mask over and over: what changes nothing is a write all the same. */
+static void *lower_step_by_step(void *arg)
+{
+	struct round *r = arg;
+
+	meet(r);
+	for (size_t i = 0; i < sizeof(falling) / sizeof(*falling); i++)
+		for (int n = 0; n < ASKED; n++)
+			r->ret[0] |= set_mask(r->fd, falling[i]);
+	r->stop = true;
+	return NULL;
+}
+
+/* Whoever looks sees the mask fall, and never anything else. */
+TEST(get_prot_mask_against_set_prot_mask)
+{
+	time_t start = time(NULL);
+	int rounds = 0;
+
+	while (!time_is_up(start, rounds)) {
+		struct round r = { .parties = 2, .fd = region_open() };
+		pthread_t thread;
+		long seen = falling[0];
+
+		ASSERT_LE(0, r.fd);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, lower_step_by_step, &r));
+		meet(&r);
+		while (!r.stop) {
+			long mask = get_mask(r.fd);
+
+			ASSERT_TRUE(mask == seen || mask == PROT_RW || mask == PROT_READ);
+			ASSERT_EQ(mask, mask & seen);
+			seen = mask;
+		}
+		pthread_join(thread, NULL);
+		ASSERT_EQ(0, r.ret[0]);
+		ASSERT_EQ(PROT_READ, get_mask(r.fd));
+		close(r.fd);
+		rounds++;
+	}
+	TH_LOG("%d rounds", rounds);
+	EXPECT_LT(ROUNDS, rounds);
+}
+
 static void *close_it(void *arg)
 {
 	struct round *r = arg;
