@@ -370,6 +370,15 @@ bool file_line(const char *path, const char *key, char *value, size_t len)
 	return found;
 }
 
+long total(const char *key)
+{
+	char text[64], with_colon[64];
+
+	snprintf(with_colon, sizeof(with_colon), "%s: ", key);
+	return file_line(DEBUGFS "totals", with_colon, text, sizeof(text)) ?
+	       atol(text) : -1;
+}
+
 bool fdinfo_line(int fd, const char *key, char *value, size_t len)
 {
 	char path[64];

@@ -112,6 +112,12 @@ bool file_line(const char *path, const char *key, char *value, size_t len);
 /* The same for the fdinfo of a descriptor. */
 bool fdinfo_line(int fd, const char *key, char *value, size_t len);
 
+/* What the module tells about itself. */
+#define DEBUGFS	"/sys/kernel/debug/ashmem/"
+
+/* A figure of it; -1 if there is none. */
+long total(const char *key);
+
 /* Run a function in a forked child: its result, or CHILD_SIGNALLED(). */
 long in_child(long (*fn)(void *arg), void *arg);
 

@@ -20,7 +20,6 @@
 #define PAGES	8
 #define SIZE	(PAGES * page_size())
 #define NAME	"before"
-#define DEBUGFS	"/sys/kernel/debug/ashmem/"
 
 /* What a scene has, and how its region was when it began. */
 struct scene {

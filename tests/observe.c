@@ -12,19 +12,8 @@
 #include "ashmem_test.h"
 #include "harness.h"
 
-#define DEBUGFS		"/sys/kernel/debug/ashmem/"
 #define TRACING		"/sys/kernel/tracing/"
 #define SHRINKER	"/sys/module/ashmem/parameters/shrinker"
-
-/* A figure of debugfs; -1 if there is none. */
-static long total(const char *key)
-{
-	char text[64], with_colon[64];
-
-	snprintf(with_colon, sizeof(with_colon), "%s: ", key);
-	return file_line(DEBUGFS "totals", with_colon, text, sizeof(text)) ?
-	       atol(text) : -1;
-}
 
 /* How many lines of the list of areas end like this; its head line counts, too. */
 static int areas(const char *end)
