@@ -263,8 +263,8 @@ FIXTURE_TEARDOWN(system)
 	EXPECT_EQ(0, write_text(SHRINKER, "Y"));
 }
 
-/* 60 % of memory is unpinned, and somebody needs 70 %. */
-TEST_F(system, needs_memory)
+/* 60 % of memory is unpinned, and somebody needs 70 %: page by page, where a page may take long. */
+TEST_F_TIMEOUT(system, needs_memory, 120)
 {
 	const size_t len = self->total / 10 * 6 & -(1UL << 20);
 	const size_t need = self->total / 10 * 7;
