@@ -83,8 +83,8 @@ RACE = f"""{EDGE}
 # What the kernel prints when a cache cannot be made.
 NO_CACHE = """[    3.000000] __kmem_cache_create_args(ashmem_area_cache) failed with error -12
 [    3.000001] CPU: 1 UID: 0 PID: 317 Comm: {comm} Tainted: G        W  O        7.3.4-kasan #1 PREEMPT
-[    3.000002] Call Trace:
-{within}[    3.000003]  </TASK>
+[    3.000002] {call}
+{within}[    3.000003]  {end}
 """
 
 # What the OOM killer prints about a process that it kills, and what a test says that wants it to.
@@ -164,10 +164,16 @@ def main():
     for splat in SPLATS:
         expect(splat, True, counts(console=GOOD_CONSOLE + f"[   10.000000] {splat}\n"))
 
-    for comm, within, bad in (("fault", "", False), ("race", "", True), ("fault", "[    3.1] BUG: KASAN: x\n", True)):
-        console = GOOD_CONSOLE + NO_CACHE.format(comm=comm, within=within)
-        expect(f"no cache for {comm} {within.strip()}", bad, counts(console=console))
-        expect(f"that and a splat, {comm} {within.strip()}", True, counts(console=console + "[    4.0] BUG: x\n"))
+    for call, end in (("Call Trace:", "</TASK>"), ("Call trace:", "el0t_64_sync+0x154/0x158")):
+        for comm, within, bad in (
+            ("fault", "", False),
+            ("race", "", True),
+            ("fault", "[    3.1] BUG: KASAN: x\n", True),
+        ):
+            console = GOOD_CONSOLE + NO_CACHE.format(comm=comm, within=within, call=call, end=end)
+            what = f"{comm}, {end} {within.strip()}"
+            expect(f"no cache for {what}", bad, counts(console=console))
+            expect(f"that and a splat, {what}", True, counts(console=console + "[    4.0] BUG: x\n"))
     for first, caller, second, bad in (
         ("x+0x1/0x2", "y+0x1/0x2", "z+0x1/0x2", False),
         ("x+0x1/0x2 [ashmem]", "y+0x1/0x2", "z+0x1/0x2", True),

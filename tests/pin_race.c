@@ -15,8 +15,8 @@
 #include "ashmem_test.h"
 #include "harness.h"
 
-/* What shall happen at least, while there is time. */
-#define PURGES		20
+/* What shall happen at least, while there is time: a slow machine takes long for it. */
+#define PURGES		(5 + 20 / slowness())
 
 #define SECONDS		3
 /* A purge of so many pages takes a while, and goes piece by piece. */

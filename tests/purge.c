@@ -486,6 +486,7 @@ static void *disturb(void *arg)
 TEST_F_TIMEOUT(purge, all_is_complete_beside_pinners, 90)
 {
 	const size_t quiet = 2000, busy = 64;
+	const int purges = 5 + 30 / slowness();
 	struct disturber d[2] = {};
 	unsigned long rounds = 0;
 	char *p;
@@ -500,7 +501,7 @@ TEST_F_TIMEOUT(purge, all_is_complete_beside_pinners, 90)
 	for (int i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_create(&d[i].thread, NULL, disturb,
 					    &d[i]));
-	for (int round = 0; round < 30; round++) {
+	for (int round = 0; round < purges; round++) {
 		memset(p, 'x', quiet * self->page);
 		for (size_t i = 0; i < quiet; i += 20)
 			EXPECT_EQ(0, unpin(fd, i * self->page,
@@ -523,7 +524,7 @@ TEST_F_TIMEOUT(purge, all_is_complete_beside_pinners, 90)
 		EXPECT_LT(100, d[i].rounds);
 		rounds += d[i].rounds;
 	}
-	printf("# %lu rounds of pinning beside 30 purges\n", rounds);
+	printf("# %lu rounds of pinning beside %d purges\n", rounds, purges);
 	EXPECT_EQ(0, unpinned_pages(fd));
 	munmap(p, (quiet + busy) * self->page);
 	close(fd);
@@ -542,6 +543,7 @@ static void *drop_without_end(void *arg)
 TEST_F_TIMEOUT(purge, all_waits_for_reclaim, 90)
 {
 	const size_t pages = 3000, len = pages * self->page;
+	const int rounds = 10 + 60 / slowness();
 	int fd = region("reclaimed", len);
 	atomic_bool stop = false;
 	pthread_t thread;
@@ -550,7 +552,7 @@ TEST_F_TIMEOUT(purge, all_waits_for_reclaim, 90)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, map(fd, len, PROT_RW, MAP_SHARED, &p));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, drop_without_end, &stop));
-	for (int round = 0; round < 60; round++) {
+	for (int round = 0; round < rounds; round++) {
 		size_t left = 0;
 
 		memset(p, 'x', len);
