@@ -43,9 +43,10 @@ GUEST_CPUS=2
 # How much longer than its limit a suite may take.
 SLOWNESS=1
 
-# Wall-clock limits in seconds: a test guest, the model test and those of binder in it, the unit tests, these on a copy with
-# a mistake, the demonstration, the probe of kvm.
+# Wall-clock limits in seconds: a test guest, its kernel until it is up, the model test and those of binder in it, the
+# unit tests, these on a copy with a mistake, the demonstration, the probe of kvm.
 TEST_TIMEOUT=2400
+BOOT_TIMEOUT=300
 MODEL_TIMEOUT=900
 BINDER_TIMEOUT=900
 UNIT_TIMEOUT=300

@@ -138,9 +138,27 @@ test_guest() {
 	logs+=("$arch $RELEASE $1" "${name}ktap.log" "${name}console.log" "${name}qemu.status")
 }
 
-# boot_suites: for test_guest, whose variables it uses.
+# boot_suites: for test_guest, whose variables it uses. A guest that is not up after a while is ended.
 boot_suites() {
-	qemu_for_tests "$TEST_TIMEOUT" "$name" "loglevel=$loglevel guest.task=test guest.list=$list" "${machine[@]}"
+	local guest status=0
+	rm -f "${name}qemu.pid"
+	qemu_for_tests "$TEST_TIMEOUT" "$name" "loglevel=$loglevel guest.task=test guest.list=$list" "${machine[@]}" \
+		-pidfile "${name}qemu.pid" &
+	guest=$!
+	comes_up "$guest" || kill "$(<"${name}qemu.pid")"
+	wait "$guest" || status=$?
+	return "$status"
+}
+
+# comes_up PROCESS: whether the guest is up, or has ended, before its time to boot is up.
+comes_up() {
+	local end=$((SECONDS + BOOT_TIMEOUT))
+	until [ "$SECONDS" -gt "$end" ]; do
+		! grep -qs "guest: the kernel is up" "${name}console.log" || return 0
+		kill -0 "$1" 2>/dev/null || return 0
+		sleep 1
+	done
+	return 1
 }
 
 # qemu_for_tests TIMEOUT PREFIX KERNEL-ARGUMENTS QEMU-ARGUMENTS...: a guest that runs the suites of TESTS, without anybody
