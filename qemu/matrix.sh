@@ -36,12 +36,6 @@ matrix_guests() {
 	return "$status"
 }
 
-# What the results are about.
-source_key() {
-	(cd "$TOP" && find "${DRIVER_FILES[@]}" tests lib -type f -not -path '*/target/*' -print0 | LC_ALL=C sort -z |
-		xargs -0 sha256sum | sha256sum | cut -c1-12)
-}
-
 # VERSION-FLAVOUR of each kernel for KARCH.
 matrix_kernels() {
 	local version flavour

@@ -3,13 +3,15 @@
 #
 # Whether the suites see a fault in a driver: they run on copies with one each, in a guest each.
 
-# make mutations [MUTANTS=NAME,NAME] [KERNEL=cloud|kasan]
+# make mutations [MUTANTS=NAME,NAME] [KERNEL=cloud|kasan|kcsan]: what has been found before need not be found again, as
+# long as drivers and tests are the same.
 mutations_all() {
-	local dir=$TOP/build/mutations kernel kernels
+	local dir=$TOP/build/mutations kernel kernels results
 	[ "${ARCH:-x86_64}" = x86_64 ] || die "faults are looked for on x86_64 only"
-	rm -rf "$dir"
 	mkdir -p "$dir"
-	: >"$dir/results"
+	rm -rf "$dir/files"
+	results=$dir/results-$(source_key)
+	touch "$results"
 	step "$dir/faults" "put faults into copies of the drivers" \
 		make_faults "$dir/files" "${MUTANTS:-}"
 	mapfile -t kernels < <(cut -f 3 "$dir/faults" | sort -u)
@@ -38,9 +40,9 @@ inject_faults() {
 	initramfs=$INITRAMFS
 	mkdir -p "$tree" "$work"/{module,log,modules}
 	(cd "$TOP" && cp -a "${DRIVER_FILES[@]}" "$tree/")
-	say "==> look for faults on $RELEASE; results in ${dir#"$TOP"/}/results"
+	say "==> look for faults on $RELEASE; results in ${results#"$TOP"/}"
 	while IFS=$'\t' read -r -u 3 number name kernel suites test file; do
-		[ "$kernel" != "$KERNEL" ] || inject_fault
+		[ "$kernel" != "$KERNEL" ] || [ -n "$(result_of_fault ok)" ] || inject_fault
 	done 3<"$dir/faults"
 }
 
@@ -57,9 +59,16 @@ inject_fault() {
 	-:-) ;;
 	-:* | *:-) verdict="not ok" ;;
 	esac
-	printf '%s\t' "$verdict" "$number" "$name" "$KERNEL" "$suites" "$file" >>"$dir/results"
-	printf '%s\n' "$found" >>"$dir/results"
+	printf '%s\t' "$verdict" "$number" "$name" "$KERNEL" "$suites" "$file" >>"$results"
+	printf '%s\n' "$found" >>"$results"
 	say "    $verdict $number $name: $found ($((SECONDS - start)) s)"
+}
+
+# result_of_fault [VERDICT]: the last result of a fault, which is a line of the results.
+result_of_fault() {
+	awk -F '\t' -v name="$name" -v kernel="$kernel" -v suites="$suites" -v verdict="${1:-}" \
+		'$3 == name && $4 == kernel && $5 == suites { last = $0 }
+		END { if (verdict == "" || index(last, verdict "\t") == 1) print last }' "$results"
 }
 
 # The drivers of the tree, and the guest's file system with them: a second archive replaces files of the first.
@@ -119,22 +128,18 @@ judge_fault() {
 
 # The verdict on all of them, and the table.
 report_faults() {
-	local log=$dir/ktap.log verdict number name kernel suites file found count=0
-	{
-		printf 'KTAP version 1\n1..%s\n' "$(wc -l <"$dir/results")"
-		while IFS=$'\t' read -r verdict number name kernel suites file found; do
-			printf '# %s: %s\n%s %s %s\n' "$suites" "$found" "$verdict" $((++count)) "$name"
-		done <"$dir/results"
-	} >"$log"
-	{
-		printf '| fault | file | suites | kernel | found by |\n|---|---|---|---|---|\n'
-		while IFS=$'\t' read -r verdict number name kernel suites file found; do
-			[ "$file" = - ] ||
-				printf '| %s | %s | %s | %s | %s |\n' "${name//_/ }" "$file" "${suites//,/, }" "$kernel" "$found"
-		done <"$dir/results"
-	} >"$dir/mutations.md"
+	local log=$dir/ktap.log table=$dir/mutations.md verdict number name kernel suites test file found count=0
+	printf 'KTAP version 1\n1..%s\n' "$(cut -f 3 "$dir/faults" | grep -cx "${KERNEL:-.*}")" >"$log"
+	printf '| fault | file | suites | kernel | found by |\n|---|---|---|---|---|\n' >"$table"
+	while IFS=$'\t' read -r -u 3 number name kernel suites test file; do
+		[ "${KERNEL:-$kernel}" = "$kernel" ] || continue
+		IFS=$'\t' read -r verdict _ _ _ _ _ found < <(result_of_fault)
+		printf '# %s: %s\n%s %s %s\n' "$suites" "$found" "$verdict" $((++count)) "$name" >>"$log"
+		[ "$file" = - ] ||
+			printf '| %s | %s | %s | %s | %s |\n' "${name//_/ }" "$file" "${suites//,/, }" "$kernel" "$found" >>"$table"
+	done 3<"$dir/faults"
 	echo 0 >"$dir/status"
 	KERNEL='' use_kernel x86_64
-	say "the table is ${dir#"$TOP"/}/mutations.md"
+	say "the table is ${table#"$TOP"/}"
 	python3 -B "$TOP/qemu/verdict.py" --kernel-source "$KSRC" --host "faults in the drivers" "$log" "$dir/status"
 }
