@@ -39,7 +39,8 @@ inject_faults() {
 	choose_accel
 	initramfs=$INITRAMFS
 	mkdir -p "$tree" "$work"/{module,log,modules}
-	(cd "$TOP" && cp -a "${DRIVER_FILES[@]}" "$tree/")
+	# With new times: what a run before this one has built there may be of a fault.
+	(cd "$TOP" && cp -r "${DRIVER_FILES[@]}" "$tree/")
 	say "==> look for faults on $RELEASE; results in ${results#"$TOP"/}"
 	while IFS=$'\t' read -r -u 3 number name kernel suites test file; do
 		[ "$kernel" != "$KERNEL" ] || [ -n "$(result_of_fault ok)" ] || inject_fault
