@@ -66,7 +66,7 @@ help:
 	@echo 'make install     with KDIR=...: the modules for that kernel, under DESTDIR=; make uninstall'
 	@echo 'make deb         Debian packages, in build/deb'
 	@echo 'make test-install  those installed in a Debian 13 with a stock kernel, which is then booted'
-	@echo 'make matrix      the suites on every stock kernel that the distribution has: hours; KERNEL=7.3-rt is one of them'
+	@echo 'make matrix      the suites on the newest two versions of Linux in each flavour: hours; KERNEL=7.3-rt is one of them'
 	@echo 'make shell       a shell in a guest with the module and the tests'
 	@echo 'make lint        rustfmt, clippy, checkpatch, shellcheck'
 	@echo 'make doc         the documentation of the module, private items included'

@@ -67,8 +67,7 @@ pick_kernel() {
 		return
 	fi
 
-	need_network "$(awk '/^deb/ { print $2; exit }' /etc/apt/sources.list)"
-	step "$CACHE/log/apt-update.log" "look for kernels in $KERNEL_SUITE" refresh_packages
+	look_for_kernels
 	find_kernel "$wish"
 	[ -n "$RELEASE" ] || die "no kernel '$wish' for $KARCH; there are the flavours $(flavours) and the releases" \
 		"$(complete_kernels '[^ ]*' | tr '\n' ' ')"
@@ -76,6 +75,12 @@ pick_kernel() {
 	mkdir -p "$CACHE/pick"
 	printf '%s\n' "$RELEASE" >"$remembered.part"
 	mv "$remembered.part" "$remembered"
+}
+
+# look_for_kernels: what the archive has now, for those that name kernels from it.
+look_for_kernels() {
+	need_network "$(awk '/^deb/ { print $2; exit }' /etc/apt/sources.list)"
+	step "$CACHE/log/apt-update.log" "look for kernels in $KERNEL_SUITE" refresh_packages
 }
 
 refresh_packages() {
@@ -92,11 +97,9 @@ find_kernel() {
 	RELEASE=
 	if suffix=$(flavour_suffix "$wish" "$KARCH"); then
 		RELEASE=$(complete_kernels "[0-9.]*+deb[0-9]*-$suffix" 1)
-	elif [[ $wish =~ ^([0-9.]+)-([a-z0-9]+)$ ]] && suffix=$(flavour_suffix "${BASH_REMATCH[2]}" "$KARCH"); then
+	elif [[ $wish =~ ^([0-9.]+)(-([a-z0-9]+))?$ ]] &&
+		suffix=$(flavour_suffix "${BASH_REMATCH[3]:-cloud}" "$KARCH"); then
 		RELEASE=$(complete_kernels "${BASH_REMATCH[1]//./\\.}[0-9.]*+deb[0-9]*-$suffix" 1)
-	elif [[ $wish =~ ^[0-9.]+$ ]]; then
-		suffix=$(flavour_suffix cloud "$KARCH")
-		RELEASE=$(complete_kernels "${wish//./\\.}[0-9.]*+deb[0-9]*-$suffix" 1)
 	elif [[ $wish =~ ^[0-9a-z.+-]+$ ]]; then
 		RELEASE=$(complete_kernels "${wish//./\\.}" 1)
 	fi

@@ -10,8 +10,7 @@ matrix_guests() {
 	local arch wish dir=$TOP/build/matrix key rows=() complete=1 status=0 count=0
 	mkdir -p "$dir"
 	key=$(source_key)
-	need_network "$(awk '/^deb/ { print $2; exit }' /etc/apt/sources.list)"
-	step "$dir/apt-update.log" "look for kernels in $KERNEL_SUITE" refresh_packages
+	look_for_kernels
 	for arch in x86_64 arm64; do
 		KARCH=$arch
 		for wish in $(matrix_kernels); do
@@ -78,7 +77,7 @@ matrix_table() {
 				cell="there is none"
 			elif [ -e "$file" ]; then
 				read -r release passed failed skipped <"$file"
-				cell="${release%%+*}: $passed passed, $failed failed, $skipped skipped"
+				cell="${release%%+*}: $passed passed, $failed failed, ${skipped:-0} skipped"
 			fi
 			printf ' %s |' "$cell"
 		done

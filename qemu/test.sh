@@ -127,7 +127,7 @@ test_guest() {
 		status=0
 		boot_suites || status=$?
 		# Emulated, a kernel sometimes dies before it is up: that is not about what is tested.
-		! grep -qs "guest: the kernel is up" "${name}console.log" || break
+		! is_up || break
 		[ "$status" != 124 ] || break
 		say "    the guest did not come up: $(tail -n 1 "${name}console.log" | tr -d '\r')"
 	done
@@ -150,11 +150,16 @@ boot_suites() {
 	return "$status"
 }
 
+# is_up: whether the kernel of the guest has come as far as to its first process.
+is_up() {
+	grep -qs "guest: the kernel is up" "${name}console.log"
+}
+
 # comes_up PROCESS: whether the guest is up, or has ended, before its time to boot is up.
 comes_up() {
 	local end=$((SECONDS + BOOT_TIMEOUT))
 	until [ "$SECONDS" -gt "$end" ]; do
-		! grep -qs "guest: the kernel is up" "${name}console.log" || return 0
+		! is_up || return 0
 		kill -0 "$1" 2>/dev/null || return 0
 		sleep 1
 	done

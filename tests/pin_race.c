@@ -90,16 +90,15 @@ FIXTURE_TEARDOWN(purged)
 }
 
 /*
- * On a slow machine it takes longer until they have met often enough, and until what
- * a test looks for was @seen more often than @wanted.
+ * On a slow machine it takes longer until they have met often enough, and until a test
+ * has seen enough of what it looks for.
  */
-static bool time_is_left(struct race *self, int seen, int wanted)
+static bool time_is_left(struct race *self, bool has_seen)
 {
 	time_t passed = time(NULL) - self->start;
 
 	return passed <= SECONDS ||
-	       ((seen <= wanted || purges(self) <= PURGES) &&
-		passed <= 30 * SECONDS);
+	       ((!has_seen || purges(self) <= PURGES) && passed <= 30 * SECONDS);
 }
 
 /* The first bytes of each page; all of them would take too long. */
@@ -123,7 +122,7 @@ TEST_F_TIMEOUT(purged, pin_waits, 120)
 {
 	int rounds = 0, purged = 0;
 
-	while (time_is_left(self, purged, 10)) {
+	while (time_is_left(self, purged > 10)) {
 		char c = 'a' + rounds % 26;
 		long ret;
 
@@ -149,7 +148,7 @@ TEST_F_TIMEOUT(purged, pin_of_a_part_waits, 120)
 	const size_t at = PAGES / 3 * self->page, len = 100 * self->page;
 	int rounds = 0, purged = 0;
 
-	while (time_is_left(self, purged, 5)) {
+	while (time_is_left(self, purged > 5)) {
 		long ret;
 
 		ASSERT_EQ(0, unpin(self->fd, 0, 0));
@@ -175,7 +174,7 @@ TEST_F_TIMEOUT(purged, close_waits, 120)
 {
 	int rounds = 0;
 
-	while (time_is_left(self, rounds, 5)) {
+	while (time_is_left(self, rounds > 5)) {
 		char *p;
 		int fd = region("closed", self->len);
 
@@ -203,7 +202,7 @@ TEST_F_TIMEOUT(purged, owner_dies, 120)
 {
 	int rounds = 0, status;
 
-	while (time_is_left(self, rounds, 5)) {
+	while (time_is_left(self, rounds > 5)) {
 		pid_t pid = fork();
 
 		ASSERT_LE(0, pid);
@@ -294,7 +293,7 @@ TEST_F_TIMEOUT(purged, pages_are_used, 120)
 	struct user users[7] = {};
 	int rounds = 0;
 
-	while (time_is_left(self, rounds, 1)) {
+	while (time_is_left(self, rounds > 1)) {
 		for (int i = 0; i < 7; i++) {
 			users[i].self = self;
 			users[i].kind = i;
@@ -330,7 +329,7 @@ TEST_F_TIMEOUT(purged, pages_are_used, 120)
 /* PURGE_ALL_CACHES comes back when all is gone, whoever else has begun with it. */
 TEST_F_TIMEOUT(purged, all_waits, 120)
 {
-	while (time_is_left(self, 1, 0)) {
+	while (time_is_left(self, true)) {
 		long ret;
 
 		stamp(self->p, self->page, 'a');
@@ -375,7 +374,7 @@ TEST_F_TIMEOUT(purged, same_pages_by_threads, 120)
 		ASSERT_EQ(0, pthread_create(&users[i].thread, NULL, toggle,
 					    &users[i]));
 	}
-	while (time_is_left(self, 1, 0)) {
+	while (time_is_left(self, true)) {
 		ASSERT_LE(0, pin(self->fd, 1000 * self->page, 0));
 		ASSERT_EQ(0, unpin(self->fd, 1000 * self->page, 0));
 	}
@@ -414,7 +413,7 @@ TEST_F_TIMEOUT(purged, first_mmap, 120)
 {
 	int before = 0, after = 0;
 
-	while (time_is_left(self, after, 0)) {
+	while (time_is_left(self, after > 0)) {
 		struct early e[2] = {};
 		pthread_t thread[2];
 		int fd = region("early", 8 * self->page);

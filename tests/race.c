@@ -386,7 +386,7 @@ TEST(set_prot_mask_against_set_prot_mask)
 
 #define ASKED		100
 
-static const int falling[] = { PROT_READ | PROT_WRITE | PROT_EXEC, PROT_RW, PROT_READ };
+static const int falling[] = { PROT_RWX, PROT_RW, PROT_READ };
 
 /* Sets each mask over and over: what changes nothing is a write all the same. */
 static void *lower_step_by_step(void *arg)
@@ -394,7 +394,7 @@ static void *lower_step_by_step(void *arg)
 	struct round *r = arg;
 
 	meet(r);
-	for (size_t i = 0; i < sizeof(falling) / sizeof(*falling); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(falling); i++)
 		for (int n = 0; n < ASKED; n++)
 			r->ret[0] |= set_mask(r->fd, falling[i]);
 	r->stop = true;
