@@ -74,7 +74,7 @@ run_mutants() {
 	rm -rf "$dir/list" "$dir/tree"
 	mkdir -p "$dir/list" "$dir/tree/tests"
 	cp -r "$TOP/tests/unit" "$TOP/tests/protocol" "$dir/tree/tests/"
-	cp -r "$TOP"/{pin,ashmem_area}{,.rs} "$dir/tree/"
+	cp -r "$TOP"/{pin,ashmem_area,binder_fd}{,.rs} "$dir/tree/"
 	step "$OUT/log/$name-make.log" "put mistakes into copies of $source" \
 		make_mutants "$tests" "$list" "$source" "$dir/list"
 	say "==> run the tests in tests/$tests on each; results in build/$RELEASE/log/$name.log"
