@@ -98,7 +98,8 @@ static bool time_is_left(struct race *self, bool has_seen)
 	time_t passed = time(NULL) - self->start;
 
 	return passed <= SECONDS ||
-	       ((!has_seen || purges(self) <= PURGES) && passed <= 30 * SECONDS);
+	       ((!has_seen || purges(self) <= PURGES) &&
+		passed <= 30 * SECONDS * slowness());
 }
 
 /* For a purge to begin, and to be somewhere else in each round. */
