@@ -39,6 +39,8 @@ FAULT_END = re.compile(r"</TASK>|---\[ end trace|el0t_64_sync\+")
 # A data race, and who takes part in it: the functions that read or write, with their modules. The kernel has
 # races of its own that nobody minds; those count in which a function of ours is, or has called what is.
 RACE = re.compile(r"BUG: KCSAN: ")
+# list_lru counts its objects without a lock for those who read, whoever they are.
+RACE_OF_LISTS = re.compile(r"data-race in list_lru_\S+ / list_lru_\S+")
 RACE_EDGE = re.compile(r"={40,}")
 OURS = re.compile(r"\[(ashmem|binder_fd)\]")
 RACE_STACK = re.compile(r"(read|write|access|race) .*(to|at|of) 0x|by task|by interrupt")
@@ -184,6 +186,8 @@ def is_ours(report):
     """Whether a race is ours: one of the first three functions of a stack, if those before are the kernel's."""
     depth = 0
     for line in report:
+        if RACE_OF_LISTS.search(line):
+            return False
         if RACE.search(line) and OURS.search(line):
             return True
         depth = 1 if RACE_STACK.search(line) else depth + 1
