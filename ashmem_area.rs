@@ -77,7 +77,10 @@ use name::{
     NameCopy, //
 };
 use prot::Prot;
-use shmem::Backing;
+use shmem::{
+    Backing,
+    Namesake, //
+};
 use slab::AreaSlab;
 
 /// How the VFS owns an area: as the private data of an open file.
@@ -140,6 +143,15 @@ struct Frozen {
     size: usize,
     /// The file that has the pages.
     backing: Backing,
+    /// The file of private mappings; made by the first one, under the lock of the draft.
+    namesake: SetOnce<Namesake>,
+}
+
+impl Frozen {
+    /// What maps shows of the region, without the slash in front.
+    fn path(&self) -> &CStr {
+        self.name.as_ref().map_or(name::DEFAULT, Name::path)
+    }
 }
 
 impl AshmemArea {
@@ -350,9 +362,10 @@ impl AshmemArea {
 
     /// Whether any mapping of it is left.
     fn is_mapped(&self) -> bool {
-        self.frozen
-            .as_ref()
-            .is_some_and(|frozen| frozen.backing.is_mapped())
+        self.frozen.as_ref().is_some_and(|frozen| {
+            let namesake = frozen.namesake.as_ref();
+            frozen.backing.is_mapped() || namesake.is_some_and(Namesake::is_mapped)
+        })
     }
 
     /// How many pages are unpinned.
@@ -416,9 +429,27 @@ impl AshmemArea {
     fn map_again(&self, frozen: &Frozen, vma: &VmaNew) -> Result {
         check_length(vma, frozen.size)?;
         self.restrict(vma)?;
-        map_backing(&frozen.backing, vma)?;
+        if shmem::is_shared(vma) {
+            frozen.backing.map_shared(vma)?;
+        } else {
+            self.make_namesake(frozen)?.map(vma);
+        }
         self.trace_mmap(frozen, vma);
         Ok(())
+    }
+
+    /// The file of private mappings; makes it, unless it is there. The error is `ENOMEM`.
+    fn make_namesake<'a>(&self, frozen: &'a Frozen) -> Result<&'a Namesake> {
+        if let Some(namesake) = frozen.namesake.as_ref() {
+            return Ok(namesake);
+        }
+
+        let _draft = self.draft.lock();
+        if frozen.namesake.as_ref().is_none() {
+            let file = Namesake::new(&frozen.backing, frozen.path(), frozen.size)?;
+            frozen.namesake.populate(file);
+        }
+        frozen.namesake.as_ref().ok_or(ENOMEM)
     }
 
     /// Tells the tracepoint of a new mapping.
@@ -428,7 +459,7 @@ impl AshmemArea {
             frozen.backing.inode_number(),
             frozen.size,
             shmem::is_shared(vma),
-            frozen.name.as_ref().map_or(name::DEFAULT, Name::path),
+            frozen.path(),
         );
     }
 
@@ -469,18 +500,6 @@ fn check_length(vma: &VmaNew, size: usize) -> Result {
     Ok(())
 }
 
-/// Puts the backing file under a mapping that is being made.
-///
-/// A mapping is shared if it was asked to be (`VM_MAYSHARE`), even if it can never be written:
-/// `VM_SHARED` is not set for a file that was opened read-only.
-fn map_backing(backing: &Backing, vma: &VmaNew) -> Result {
-    if shmem::is_shared(vma) {
-        return backing.map_shared(vma);
-    }
-    backing.map_private(vma);
-    Ok(())
-}
-
 #[vtable]
 impl MiscDevice for AshmemArea {
     type Ptr = AreaBox;
@@ -500,6 +519,7 @@ impl MiscDevice for AshmemArea {
 
         let mut draft = area.draft.lock();
         if let Some(frozen) = area.frozen.as_ref() {
+            drop(draft);
             return area.map_again(frozen, vma);
         }
 
@@ -508,13 +528,21 @@ impl MiscDevice for AshmemArea {
 
         let path = draft.name.as_ref().map_or(name::DEFAULT, Name::path);
         let backing = Backing::new(path, draft.size, vma)?;
-        map_backing(&backing, vma)?;
+        let namesake = SetOnce::new();
+        if shmem::is_shared(vma) {
+            backing.map_shared(vma)?;
+        } else {
+            let file = Namesake::new(&backing, path, draft.size)?;
+            file.map(vma);
+            namesake.populate(file);
+        }
 
         // Nothing can fail any more: the region freezes only with a mapping.
         area.frozen.populate(Frozen {
             name: draft.name.take(),
             size: draft.size,
             backing,
+            namesake,
         });
         if let Some(frozen) = area.frozen.as_ref() {
             area.trace_mmap(frozen, vma);

@@ -9,7 +9,7 @@
 //!
 //! | table | belongs to | what it forbids |
 //! |---|---|---|
-//! | `backing` | the one file under all mappings | another mmap of it (`remap_file_pages`) |
+//! | `backing` | the file under the shared mappings, and its [`Namesake`] under the private ones | another mmap of it (`remap_file_pages`) |
 //! | `reopened` | a file that somebody opens anew from the inode | opening for writing, mmap |
 //! | `inode` | the inode | truncate, chmod, chattr |
 //!
@@ -196,26 +196,10 @@ impl Backing {
     /// accounted as shmem does it: at once, unless the mapping is `MAP_NORESERVE`. Errors: `EINVAL`
     /// for a size over the largest of a file, `ENOMEM`.
     pub(crate) fn new(path: &CStr, size: usize, vma: &VmaNew) -> Result<Self> {
-        let tables = TABLES.as_ref().ok_or(ENODEV)?;
-        let size = bindings::loff_t::try_from(size).map_err(|_| EINVAL)?;
         // SAFETY: The VMA is being set up by this thread: nobody changes its flags.
         let flags = unsafe { (*vma.as_ptr()).__bindgen_anon_2.flags };
-        let file = file_setup(path, size, flags)?;
 
-        // SAFETY: Nobody else knows the file and the inode yet. The tables live as long as the
-        // module: the file holds the module from here on, as its `f_op` says (an open device file
-        // holds it during this call, so that one more reference may be taken), and takes the tables
-        // from the inode when it is released.
-        unsafe {
-            bindings::__module_get(tables.backing.owner);
-
-            let file = file.as_ptr();
-            let inode = (*file).f_inode;
-            (*file).f_op = &tables.backing;
-            (*inode).__bindgen_anon_3.i_fop = &tables.reopened;
-            (*inode).i_op = &tables.inode;
-        }
-        Ok(Self(file))
+        guarded_file(path, size, flags).map(Self)
     }
 
     /// Puts the file under a shared mapping that is being made: its pages are the region's.
@@ -227,7 +211,7 @@ impl Backing {
         let mut desc = MaybeUninit::uninit();
         let desc = desc.as_mut_ptr();
 
-        self.set_file(vma);
+        set_file(&self.0, vma);
         // SAFETY: The VMA is being set up, `desc` is written as a whole, then describes it, and `prepare`
         // is the mmap hook of the filesystem that the file is on.
         unsafe {
@@ -235,20 +219,6 @@ impl Backing {
             to_result(prepare(desc))?;
             to_result(bindings::__compat_vma_mmap(desc, vma.as_ptr()))
         }
-    }
-
-    /// Makes a private mapping that is being made one of anonymous memory, zero-filled; it has the
-    /// file for the name that it shows.
-    pub(crate) fn map_private(&self, vma: &VmaNew) {
-        self.set_file(vma);
-        // SAFETY: The VMA is being set up; this is `vma_set_anonymous()`.
-        unsafe { (*vma.as_ptr()).vm_ops = core::ptr::null() };
-    }
-
-    /// Makes the file the mapping's: `vma_set_file()`.
-    fn set_file(&self, vma: &VmaNew) {
-        // SAFETY: The VMA is being set up, and has a file: the device's.
-        unsafe { bindings::vma_set_file(vma.as_ptr(), self.0.as_ptr()) };
     }
 
     /// The inode number.
@@ -264,15 +234,12 @@ impl Backing {
 
     /// The pages of the file.
     fn mapping(&self) -> *mut bindings::address_space {
-        // SAFETY: The file has an inode as long as it lives, and that its own mapping.
-        unsafe { (*(*self.0.as_ptr()).f_inode).i_mapping }
+        mapping(&self.0)
     }
 
-    /// Whether any mapping of it is left: `mapping_mapped()`.
+    /// Whether any shared mapping of it is left.
     pub(crate) fn is_mapped(&self) -> bool {
-        // SAFETY: The mapping is valid; the answer may be old by the time it is used.
-        let root = unsafe { (&raw const (*self.mapping()).i_mmap.rb_root.rb_node).read_volatile() };
-        !root.is_null()
+        is_mapped(&self.0)
     }
 
     /// How many pages have memory (those in swap have none).
@@ -357,7 +324,65 @@ impl Backing {
     }
 }
 
-/// Whether a mapping is `MAP_SHARED`.
+/// The file of a region's private mappings: to look at it is the backing file, but it has no pages.
+///
+/// These mappings are anonymous memory. Where a page of the region is, the kernel looks for it in
+/// all mappings of the backing file; it does not expect an anonymous one among them (`mm/rmap.c`,
+/// where VM is debugged).
+pub(crate) struct Namesake(ARef<File>);
+
+impl Namesake {
+    /// A file with the path, the length and the inode number of `backing`; no memory is accounted for
+    /// it.
+    ///
+    /// Errors: `ENOMEM`.
+    pub(crate) fn new(backing: &Backing, path: &CStr, size: usize) -> Result<Self> {
+        let mut flags = bindings::vma_flags_t::default();
+        flags.__vma_flags[0] |= 1 << bindings::VMA_NORESERVE_BIT;
+        let file = guarded_file(path, size, flags)?;
+
+        // Programs find the mappings of a region by it.
+        // SAFETY: Nobody else knows the file and the inode yet, and no table has the number of an
+        // inode of shmem that has no name.
+        unsafe { (*(*file.as_ptr()).f_inode).i_ino = backing.inode_number() };
+        Ok(Self(file))
+    }
+
+    /// Makes a private mapping that is being made one of anonymous memory, zero-filled; it has the
+    /// file for the name that it shows.
+    pub(crate) fn map(&self, vma: &VmaNew) {
+        set_file(&self.0, vma);
+        // SAFETY: The VMA is being set up; this is `vma_set_anonymous()`.
+        unsafe { (*vma.as_ptr()).vm_ops = core::ptr::null() };
+    }
+
+    /// Whether any private mapping is left.
+    pub(crate) fn is_mapped(&self) -> bool {
+        is_mapped(&self.0)
+    }
+}
+
+/// Makes `file` the mapping's: `vma_set_file()`.
+fn set_file(file: &File, vma: &VmaNew) {
+    // SAFETY: The VMA is being set up, and has a file: the device's.
+    unsafe { bindings::vma_set_file(vma.as_ptr(), file.as_ptr()) };
+}
+
+/// The pages of a file of shmem.
+fn mapping(file: &File) -> *mut bindings::address_space {
+    // SAFETY: The file has an inode as long as it lives, and that its own mapping.
+    unsafe { (*(*file.as_ptr()).f_inode).i_mapping }
+}
+
+/// Whether any mapping of a file of shmem is left: `mapping_mapped()`.
+fn is_mapped(file: &File) -> bool {
+    // SAFETY: The mapping is valid; the answer may be old by the time it is used.
+    let root = unsafe { (&raw const (*mapping(file)).i_mmap.rb_root.rb_node).read_volatile() };
+    !root.is_null()
+}
+
+/// Whether a mapping is `MAP_SHARED` (`VM_MAYSHARE`), even if it can never be written: `VM_SHARED` is
+/// not set for a file that was opened read-only.
 pub(crate) fn is_shared(vma: &VmaNew) -> bool {
     // By the bit's number: on 7.2 the constant `VM_MAYSHARE` of the bindings is that of another bit.
     vma.flags() & (1 << bindings::VMA_MAYSHARE_BIT) != 0
@@ -400,6 +425,30 @@ fn file_setup(
 
     // SAFETY: The file is new: its only reference is handed over, and no `fdget_pos` is active.
     Ok(unsafe { ARef::from_raw(file) })
+}
+
+/// A new unlinked shmem file with the tables of this module, which it holds.
+///
+/// Errors are those of [`file_setup`]; `EINVAL` for a size over the largest of a file.
+fn guarded_file(path: &CStr, size: usize, flags: bindings::vma_flags_t) -> Result<ARef<File>> {
+    let tables = TABLES.as_ref().ok_or(ENODEV)?;
+    let size = bindings::loff_t::try_from(size).map_err(|_| EINVAL)?;
+    let file = file_setup(path, size, flags)?;
+
+    // SAFETY: Nobody else knows the file and the inode yet. The tables live as long as the
+    // module: the file holds the module from here on, as its `f_op` says (an open device file
+    // holds it during this call, so that one more reference may be taken), and takes the tables
+    // from the inode when it is released.
+    unsafe {
+        bindings::__module_get(tables.backing.owner);
+
+        let file = file.as_ptr();
+        let inode = (*file).f_inode;
+        (*file).f_op = &tables.backing;
+        (*inode).__bindgen_anon_3.i_fop = &tables.reopened;
+        (*inode).i_op = &tables.inode;
+    }
+    Ok(file)
 }
 
 /// The `release` of a backing file: its inode becomes a bad one, `make_bad_inode()`.

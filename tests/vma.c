@@ -418,6 +418,31 @@ TEST_F(vma, written_by_a_child)
 			      variant->type == MAP_SHARED ? 9 : 1));
 }
 
+/*
+ * Reclaim looks for a page in all mappings of its file, among which no anonymous one
+ * may be: a kernel that debugs VM says so.
+ */
+TEST(page_out_beside_a_private_mapping)
+{
+	size_t len = PAGES * page_size();
+	char *shared, *private;
+	int fd = region("both", len);
+
+	ASSERT_LE(0, fd);
+	/* The first one is where it looks first; it looks no further when it has found the page. */
+	ASSERT_EQ(0, map(fd, len, PROT_RW, MAP_PRIVATE, &private));
+	ASSERT_EQ(0, map(fd, len, PROT_RW, MAP_SHARED, &shared));
+	fill(shared, len, 1);
+	fill(private, len, 2);
+	EXPECT_EQ(0, madvise(shared, len, MADV_PAGEOUT));
+	EXPECT_EQ(0, madvise(private, len, MADV_PAGEOUT));
+	EXPECT_TRUE(is_filled(shared, len, 1));
+	EXPECT_TRUE(is_filled(private, len, 2));
+	munmap(shared, len);
+	munmap(private, len);
+	close(fd);
+}
+
 /* Core dumps, ptrace and the like find shmem's pages by this. */
 TEST_F(vma, smaps_counts_the_pages)
 {

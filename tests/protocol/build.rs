@@ -17,8 +17,8 @@ const ITEMS: &[&str] = &[
     "const WAS_PURGED:",
     "struct Draft {",
     "struct Frozen {",
+    "impl Frozen {",
     "fn check_length(",
-    "fn map_backing(",
 ];
 
 /// What is of an area.
@@ -37,6 +37,7 @@ const METHODS: &[&str] = &[
     "fn name_and_size(",
     "fn restrict(",
     "fn map_again(",
+    "fn make_namesake<",
     "fn trace_mmap(",
     "fn mmap(",
 ];

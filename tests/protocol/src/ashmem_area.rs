@@ -39,7 +39,7 @@ pub mod shmem;
 
 use name::{Name, NameCopy};
 use prot::Prot;
-use shmem::Backing;
+use shmem::{Backing, Namesake};
 
 mod task {
     //! The calling task.
@@ -103,6 +103,11 @@ impl AshmemArea {
     /// `mmap`.
     pub fn map(&self, pages: usize) -> Result {
         self.map_vma(&VmaNew::shared(pages * PAGE_SIZE))
+    }
+
+    /// `mmap` of memory of one's own.
+    pub fn map_private(&self, pages: usize) -> Result {
+        self.map_vma(&VmaNew::private(pages * PAGE_SIZE))
     }
 
     /// `mmap`, of what the file will not have.

@@ -60,6 +60,7 @@ pub const ALL: &[Scene] = &[
         purge_all::lets_pin_go_first_all_the_same,
     ),
     all("mmap_by_two", area::mapped_by_two),
+    all("mmap_in_both_ways", area::mapped_in_both_ways),
     all("mmap_while_it_shrinks", area::mapped_while_it_shrinks),
     all("mmap_while_looked_at", area::looked_at),
     all("unpin_against_pin", unpinning::against_pin),

@@ -11,6 +11,8 @@ pub mod virt {
     pub struct VmaNew {
         /// How many bytes.
         length: usize,
+        /// Whether it is of the file's own pages.
+        shared: bool,
         /// Whether the file will not have it.
         refused: bool,
     }
@@ -20,6 +22,16 @@ pub mod virt {
         pub fn shared(length: usize) -> Self {
             Self {
                 length,
+                shared: true,
+                refused: false,
+            }
+        }
+
+        /// The same of memory of one's own.
+        pub fn private(length: usize) -> Self {
+            Self {
+                length,
+                shared: false,
                 refused: false,
             }
         }
@@ -28,8 +40,14 @@ pub mod virt {
         pub fn refused(length: usize) -> Self {
             Self {
                 length,
+                shared: true,
                 refused: true,
             }
+        }
+
+        /// Whether it is of the file's own pages.
+        pub fn is_shared(&self) -> bool {
+            self.shared
         }
 
         /// Whether the file will not have it.

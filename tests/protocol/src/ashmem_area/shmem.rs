@@ -27,9 +27,9 @@ pub fn files_and_mappings() -> (usize, usize) {
     (FILES.load(Plain), MAPPED.load(Plain))
 }
 
-/// Whether a mapping is `MAP_SHARED`: each of these is.
-pub fn is_shared(_vma: &VmaNew) -> bool {
-    true
+/// Whether a mapping is `MAP_SHARED`.
+pub fn is_shared(vma: &VmaNew) -> bool {
+    vma.is_shared()
 }
 
 /// The file with the pages of a region.
@@ -105,11 +105,6 @@ impl Backing {
         Ok(())
     }
 
-    /// Puts it under a private mapping.
-    pub fn map_private(&self, _vma: &VmaNew) {
-        MAPPED.fetch_add(1, Plain);
-    }
-
     /// Writes to a page.
     pub fn write(&self, page: usize, value: u32) {
         // SAFETY: The model checker panics if somebody else uses it.
@@ -141,5 +136,23 @@ impl Backing {
     /// The number of its inode.
     pub fn inode_number(&self) -> u64 {
         1
+    }
+}
+
+/// The file of a region's private mappings.
+pub struct Namesake(());
+
+impl Namesake {
+    /// A file like another one, without pages.
+    pub fn new(backing: &Backing, path: &CStr, size: usize) -> Result<Self> {
+        assert_eq!(backing.path(), path, "the path");
+        assert_eq!(backing.pages(), size.div_ceil(PAGE_SIZE), "the size");
+        FILES.fetch_add(1, Plain);
+        Ok(Self(()))
+    }
+
+    /// Puts it under a private mapping.
+    pub fn map(&self, _vma: &VmaNew) {
+        MAPPED.fetch_add(1, Plain);
     }
 }

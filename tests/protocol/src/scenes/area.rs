@@ -63,6 +63,22 @@ pub fn mapped_by_two() {
     finish(region, false, size, 2);
 }
 
+/// One maps its pages, two memory of their own: there is one file of each kind.
+pub fn mapped_in_both_ways() {
+    let region = area(1);
+    let own = region.clone();
+    let shared = start(move || own.map(1));
+    let maps = [(); 2].map(|()| {
+        let own = region.clone();
+        start(move || own.map_private(1))
+    });
+
+    assert_eq!(maps.map(Thread::end), [Ok(()); 2], "private mappings");
+    assert_eq!(shared.end(), Ok(()));
+    assert_eq!(files_and_mappings().0, 2, "files");
+    finish(region, false, 1, 3);
+}
+
 /// A mapping that is longer than the region was: only if it has grown before.
 pub fn mapped_too_long() {
     let region = area(1);
