@@ -86,7 +86,7 @@ PLUGIN=()
 # test_guest LIST: boots a guest that runs the suites of a list, with the kernel's messages in one log
 # and the results in another; adds them to `logs`.
 test_guest() {
-	local start=$SECONDS status=0 list=$1 name=$OUT/log/ machine=() loglevel=8
+	local start=$SECONDS status=0 list=$1 name=$OUT/log/ machine=() loglevel=8 try
 	case $list in
 	icount | bench | bench-binder)
 		# Its clock counts instructions, one each nanosecond. A string instruction must not do the work
@@ -123,13 +123,14 @@ test_guest() {
 	! is_debug "${KERNEL:-}" || list+=" kasan_multi_shot"
 	rm -f "$name"{ktap.log,console.log,qemu.status}
 	say "==> run the suites on $RELEASE in QEMU ($ACCELERATOR); results in ${name#"$TOP"/}ktap.log"
-	for _ in 1 2 3; do
+	for try in 1 2 3; do
 		status=0
 		boot_suites || status=$?
 		# Emulated, a kernel sometimes dies before it is up: that is not about what is tested.
 		! is_up || break
 		[ "$status" != 124 ] || break
-		say "    the guest did not come up: $(tail -n 1 "${name}console.log" | tr -d '\r')"
+		cp "${name}console.log" "${name}boot-$try.log"
+		say "    the guest did not come up: $(tail -n 1 "${name}console.log" | tr -d '\r'): ${name#"$TOP"/}boot-$try.log"
 	done
 	echo "$status" >"${name}qemu.status"
 	say "    $((SECONDS - start)) s"
