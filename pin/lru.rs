@@ -412,7 +412,7 @@ pub(crate) unsafe fn count(nid: c_int, memcg: *mut bindings::mem_cgroup) -> usiz
 enum Head {
     /// Nothing: it has to be looked at.
     Unknown,
-    /// It was unpinned so many ticks ago.
+    /// It was unpinned so many ticks before the walk began; 0 if it was later.
     Age(u32),
     /// There is none.
     None,
@@ -424,6 +424,9 @@ pub(crate) struct Victims {
     nid: c_int,
     /// The group.
     memcg: *mut bindings::mem_cgroup,
+    /// When the walk began, in ticks: ages are of that moment, for what is looked at later must not
+    /// seem older.
+    begun: u32,
     /// Of each list, its oldest range.
     heads: [Head; LISTS],
 }
@@ -438,6 +441,7 @@ impl Victims {
         Self {
             nid,
             memcg,
+            begun: ticks(),
             heads: [Head::Unknown; LISTS],
         }
     }
@@ -480,8 +484,10 @@ impl Victims {
         if unsafe { bindings::list_lru_count_one(lru, self.nid, self.memcg) } != 0 {
             self.walk(lru, note_tick, &mut tick);
         }
+        let now = ticks();
+        let walked = now.wrapping_sub(self.begun);
         match tick {
-            Some(tick) => Head::Age(ticks().wrapping_sub(tick)),
+            Some(tick) => Head::Age(now.wrapping_sub(tick).saturating_sub(walked)),
             None => Head::None,
         }
     }
