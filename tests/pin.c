@@ -218,7 +218,7 @@ TEST_F(pin, status_of_a_range)
 }
 
 /* Each sequence of three operations on any ranges, against a mask of pages. */
-TEST_F(pin, every_three_operations)
+TEST_F_TIMEOUT(pin, every_three_operations, 120)
 {
 	struct { size_t first, pages; unsigned int mask; } range[21];
 	int n = 0;
