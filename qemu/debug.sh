@@ -32,8 +32,8 @@ use_debug_kernel() {
 	KOBJ=$KDIR_CACHE/build
 	RELEASE=$(<"$KOBJ/include/config/kernel.release")-$arch
 	KIMAGE=$KDIR_CACHE/vmlinuz
-	# What these kernels keep in mind about memory needs memory, and all of it takes time.
-	GUEST_MEMORY=$DEBUG_MEMORY
+	# What KASAN and kmemleak keep in mind about memory needs memory, and all of it takes time.
+	[ "$variant" != kasan ] || GUEST_MEMORY=$DEBUG_MEMORY
 	SLOWNESS=$DEBUG_SLOWNESS
 	TEST_TIMEOUT=$DEBUG_TIMEOUT
 }
