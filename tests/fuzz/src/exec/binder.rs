@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A call that waits is interrupted after so long.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(10);
 /// The size of `struct binder_write_read`, and where in it `read_consumed` is, in words.
 const WRITE_READ: (usize, usize) = (48, 4);
 /// Where in `struct binder_transaction_data` the address of the data is, in bytes.
