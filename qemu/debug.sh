@@ -47,9 +47,6 @@ build_debug_kernel() {
 	KCONFIG_ALLCONFIG=$dir/wanted kernel_make -C "$KSRC" O="$dir/build" allnoconfig || return
 	check_config "$dir/wanted" "$dir/build/.config" || return
 	kernel_make -C "$KSRC" O="$dir/build" || return
-	if [ -e "$dir/build/drivers/android/binder_linux.ko" ]; then
-		cp "$dir/build/drivers/android/binder_linux.ko" "$dir/" || return
-	fi
 	# Modules need neither the objects nor vmlinux itself, but for its BTF.
 	find "$dir/build" \( -name '*.o' -o -name '*.a' \) -not -path '*/scripts/*' -not -path '*/tools/*' -delete
 	rm -f "$dir"/build/vmlinux.unstripped "$dir"/build/.tmp_vmlinux*

@@ -11,10 +11,6 @@ generic_release() {
 # use_reference: sees to that kernel and its binder, and sets REFERENCE, where both are.
 use_reference() {
 	local release
-	if is_debug "${KERNEL:-}"; then
-		REFERENCE=$KDIR_CACHE
-		return
-	fi
 	# shellcheck disable=SC2153
 	release=$(generic_release "$RELEASE")
 	REFERENCE=$CACHE/reference/$release
