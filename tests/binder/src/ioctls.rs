@@ -2,9 +2,7 @@
 
 //! The ioctls and mmap, by themselves.
 
-use std::time::Duration;
-
-use ashmem_binder::{uapi, Binder, Errno, Return};
+use ashmem_binder::{uapi, Errno, Return};
 
 use crate::{
     process::{Child, Line},
@@ -213,28 +211,17 @@ fn manager_comes_and_goes(scene: &Scene) -> Result<(), String> {
     Ok(())
 }
 
-/// Becomes the manager when the one before is gone, which may take a moment.
-fn succeed(binder: &Binder) -> Result<(), Errno> {
-    for _ in 0..200 {
-        match binder.become_manager(1, 1) {
-            Err(Errno(libc::EBUSY)) => std::thread::sleep(Duration::from_millis(10)),
-            result => return result,
-        }
-    }
-    Err(Errno(libc::EBUSY))
-}
-
 /// Each manager is of the same user as the first one.
 fn manager_of_another_user(scene: &Scene) -> Result<(), String> {
-    expect(succeed(&scene.open_unmapped()), Ok(()), "a manager")?;
+    expect(scene.become_manager(&scene.open_unmapped(), 1, 1), Ok(()), "a manager")?;
     Child::fork(|| {
         // SAFETY: It changes the effective user of this process.
         expect(unsafe { libc::seteuid(65534) }, 0, "another user")?;
-        let result = succeed(&scene.open_unmapped());
+        let result = scene.become_manager(&scene.open_unmapped(), 1, 1);
         expect(result, Err(Errno(libc::EPERM)), "a manager of his")
     })
     .join()?;
-    let result = succeed(&scene.open_unmapped());
+    let result = scene.become_manager(&scene.open_unmapped(), 1, 1);
     expect(result, Ok(()), "a manager of the first user")
 }
 

@@ -81,7 +81,7 @@ fn is_ours(device: &Path) -> bool {
 }
 
 /// The seconds that a test may take, so many times longer where everything is slow (`SLOWNESS`).
-const LIMIT: u32 = 60;
+const LIMIT: u32 = 180;
 
 /// Whether nobody uses the module of `device`; where that cannot be told, nobody does.
 fn is_unused(device: &Path) -> bool {

@@ -2,11 +2,17 @@
 
 //! What most tests begin with: a server, which is the context manager, and a client.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use ashmem_binder::{uapi, Binder, Parcel, Return, TransactionData};
+use ashmem_binder::{uapi, Binder, Errno, Parcel, Return, TransactionData};
 
-use crate::process::{Child, Line};
+use crate::{
+    is_ours,
+    process::{Child, Line},
+};
 
 /// The size of the buffers, in bytes.
 pub const BUFFER: usize = 128 << 10;
@@ -54,17 +60,35 @@ impl Scene {
     /// other end of the line.
     pub fn server(&self, work: impl FnOnce(&Binder, &Line) -> Result<(), String>) -> (Child, Line) {
         let (ours, theirs) = Line::pair();
-        let child = Child::fork(|| {
+        // It takes its end along: the line ends if it does.
+        let child = Child::fork(move || {
             let binder = self.open();
-            binder
-                .become_manager(PTR, COOKIE)
+            self.become_manager(&binder, PTR, COOKIE)
                 .map_err(|err| format!("become the manager: {err:?}"))?;
             enter(&binder);
             theirs.tell(1);
             work(&binder, &theirs)
         });
-        ours.hear().expect("the server");
+        if ours.hear().is_err() {
+            panic!("the server: {:?}", child.join());
+        }
         (child, ours)
+    }
+
+    /// Becomes the manager. The one before is gone when its process is; but the kernel's binder closes its
+    /// file later, in a work item.
+    pub fn become_manager(&self, binder: &Binder, ptr: u64, cookie: u64) -> Result<(), Errno> {
+        let start = Instant::now();
+        loop {
+            match binder.become_manager(ptr, cookie) {
+                Err(Errno(libc::EBUSY))
+                    if !is_ours(&self.device) && start.elapsed() < Duration::from_secs(10) =>
+                {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Starts a server that answers each transaction with what `answer` makes of it.
