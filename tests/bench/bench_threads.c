@@ -18,9 +18,14 @@
 #include "bench.h"
 #include "scene.h"
 
-/* How often both are measured, in turns, and how long, in microseconds. */
-#define ROUNDS		20
+/*
+ * How long both are measured, in turns, in microseconds; how often at least; how far the
+ * repetitions may be apart for that to be enough; and after how many seconds it has to be.
+ */
 #define SLICE		50000
+#define LEAST_ROUNDS	20
+#define STEADY		0.05
+#define MOST_SECONDS	24
 
 /* The most that work at a time. */
 #define WORKERS		4
@@ -200,7 +205,8 @@ static double speed(const struct contest *c, const struct work *neighbour)
 		usleep(1000);
 	began = now();
 	atomic_store(&shared->go, true);
-	usleep(SLICE);
+	/* Where they take turns on the CPUs, each is to have many of them. */
+	usleep(c->neighbours + 1 > sysconf(_SC_NPROCESSORS_ONLN) ? 4 * SLICE : SLICE);
 	atomic_store(&shared->stop, true);
 	began = now() - began;
 	while (started)
@@ -215,15 +221,24 @@ static double best(double a, double b)
 	return a > b ? a : b;
 }
 
+/* How far two best speeds are apart. */
+static double apart(const double speed[2])
+{
+	return best(speed[0], speed[1]) > 0 ?
+	       fabs(speed[0] - speed[1]) / best(speed[0], speed[1]) : 1;
+}
+
 /*
  * Whatever else the machine does makes everything slower: the best speeds are
  * compared. How far those of every second round are apart says what that is worth.
  */
 static bool measure_contest(const struct contest *c)
 {
-	double alone[2] = {}, among[2] = {}, noise[2];
+	double alone[2] = {}, among[2] = {}, noise = 1;
+	long end = now() + MOST_SECONDS * 1000000000L;
+	int i;
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < LEAST_ROUNDS || (noise > STEADY && now() < end); i++) {
 		double without = speed(c, &spins), with = speed(c, c->neighbour);
 
 		if (without < 0 || with < 0) {
@@ -232,16 +247,15 @@ static bool measure_contest(const struct contest *c)
 		}
 		alone[i % 2] = best(alone[i % 2], without);
 		among[i % 2] = best(among[i % 2], with);
+		noise = best(apart(alone), apart(among));
 	}
 	if (best(alone[0], alone[1]) <= 0 || best(among[0], among[1]) <= 0) {
 		printf("# %s %s: the victim never ran\n", c->name, c->subject);
 		return false;
 	}
 	report(c->name, c->subject, "ratio", best(alone[0], alone[1]) / best(among[0], among[1]),
-	       ROUNDS);
-	noise[0] = fabs(alone[0] - alone[1]) / best(alone[0], alone[1]);
-	noise[1] = fabs(among[0] - among[1]) / best(among[0], among[1]);
-	printf("# noise: %s %s %.3f\n", c->name, c->subject, best(noise[0], noise[1]));
+	       i);
+	printf("# noise: %s %s %.3f\n", c->name, c->subject, noise);
 	return true;
 }
 
