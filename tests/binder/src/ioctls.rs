@@ -213,7 +213,11 @@ fn manager_comes_and_goes(scene: &Scene) -> Result<(), String> {
 
 /// Each manager is of the same user as the first one.
 fn manager_of_another_user(scene: &Scene) -> Result<(), String> {
-    expect(scene.become_manager(&scene.open_unmapped(), 1, 1), Ok(()), "a manager")?;
+    expect(
+        scene.become_manager(&scene.open_unmapped(), 1, 1),
+        Ok(()),
+        "a manager",
+    )?;
     Child::fork(|| {
         // SAFETY: It changes the effective user of this process.
         expect(unsafe { libc::seteuid(65534) }, 0, "another user")?;
