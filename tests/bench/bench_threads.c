@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What others cost: how much slower a thread or a process is because of what the
- * others do, each on a region of its own. It is compared with the same number of
- * others who only compute, so that how many CPUs there are makes no difference.
+ * others do, each on a region of its own. It is compared with others who only
+ * compute, on as many CPUs, so that how many there are makes no difference. Where
+ * all do the same, what all of them do counts, for each CPU that they have.
  */
 
 #include <math.h>
@@ -55,7 +56,7 @@ static struct {
 	atomic_bool go;
 	atomic_bool stop;
 	atomic_bool failed;
-	/* What the victim has done. */
+	/* What those have done who count. */
 	atomic_ulong done;
 } *shared;
 
@@ -120,7 +121,7 @@ static const struct work pins = { begin_ranges, unpin_and_pin };
 static const struct work purges = { begin_purges, op_purges };
 static const struct work punches = { begin_punches, op_punches };
 
-static void run(const struct work *work, bool is_victim)
+static void run(const struct work *work, bool counts)
 {
 	struct bench b = { .fd = -1 };
 	unsigned long done = 0;
@@ -135,18 +136,18 @@ static void run(const struct work *work, bool is_victim)
 			atomic_store(&shared->failed, true);
 		done++;
 	}
-	if (is_victim)
-		atomic_store(&shared->done, done);
+	if (counts)
+		atomic_fetch_add(&shared->done, done);
 	end(&b);
 }
 
-static void *run_victim(void *work)
+static void *run_counted(void *work)
 {
 	run(work, true);
 	return NULL;
 }
 
-static void *run_neighbour(void *work)
+static void *run_uncounted(void *work)
 {
 	run(work, false);
 	return NULL;
@@ -158,9 +159,9 @@ union worker {
 	pid_t pid;
 };
 
-static bool start(union worker *w, bool is_thread, const struct work *work, bool is_victim)
+static bool start(union worker *w, bool is_thread, const struct work *work, bool counts)
 {
-	void *(*what)(void *work) = is_victim ? run_victim : run_neighbour;
+	void *(*what)(void *work) = counts ? run_counted : run_uncounted;
 
 	if (is_thread)
 		return !pthread_create(&w->thread, NULL, what, (void *)work);
@@ -181,11 +182,20 @@ static bool wait_for(union worker *w, bool is_thread)
 	return waitpid(w->pid, &status, 0) == w->pid && !status;
 }
 
+/* The CPUs that a contest keeps busy. */
+static unsigned int cpus(const struct contest *c)
+{
+	unsigned int all = sysconf(_SC_NPROCESSORS_ONLN), workers = 1 + c->neighbours;
+
+	return workers < all ? workers : all;
+}
+
 /*
- * What the victim does in a second beside such neighbours, which is nothing if it
- * does not get to run; -1 if something failed.
+ * What the victim, and those who do the same, do in a second beside such neighbours,
+ * which is nothing if they do not get to run; -1 if something failed.
  */
-static double speed(const struct contest *c, const struct work *neighbour)
+static double speed(const struct contest *c, const struct work *neighbour,
+		    unsigned int neighbours)
 {
 	union worker workers[WORKERS];
 	unsigned int started = 0;
@@ -196,17 +206,18 @@ static double speed(const struct contest *c, const struct work *neighbour)
 	atomic_store(&shared->go, false);
 	atomic_store(&shared->stop, false);
 	atomic_store(&shared->failed, false);
-	while (good && started < 1 + c->neighbours) {
-		good = start(&workers[started], c->threads, started ? neighbour : c->victim,
-			     !started);
+	atomic_store(&shared->done, 0);
+	while (good && started < 1 + neighbours) {
+		const struct work *work = started ? neighbour : c->victim;
+
+		good = start(&workers[started], c->threads, work, work == c->victim);
 		started += good;
 	}
 	while (good && atomic_load(&shared->ready) < started)
 		usleep(1000);
 	began = now();
 	atomic_store(&shared->go, true);
-	/* Where they take turns on the CPUs, each is to have many of them. */
-	usleep(c->neighbours + 1 > sysconf(_SC_NPROCESSORS_ONLN) ? 4 * SLICE : SLICE);
+	usleep(SLICE);
 	atomic_store(&shared->stop, true);
 	began = now() - began;
 	while (started)
@@ -239,12 +250,15 @@ static bool measure_contest(const struct contest *c)
 	int i;
 
 	for (i = 0; i < LEAST_ROUNDS || (noise > STEADY && now() < end); i++) {
-		double without = speed(c, &spins), with = speed(c, c->neighbour);
+		double without = speed(c, &spins, cpus(c) - 1);
+		double with = speed(c, c->neighbour, c->neighbours);
 
 		if (without < 0 || with < 0) {
 			printf("# %s %s: an operation failed\n", c->name, c->subject);
 			return false;
 		}
+		if (c->neighbour == c->victim)
+			with /= cpus(c);
 		alone[i % 2] = best(alone[i % 2], without);
 		among[i % 2] = best(among[i % 2], with);
 		noise = best(apart(alone), apart(among));
