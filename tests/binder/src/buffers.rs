@@ -217,8 +217,8 @@ fn no_more_than_four_mib(scene: &Scene) -> Result<(), String> {
     let _server = crate::process::Child::fork(|| {
         let mut binder = scene.open_unmapped();
         binder.map(16 << 20).map_err(|err| format!("{err:?}"))?;
-        binder
-            .become_manager(0, 0)
+        scene
+            .become_manager(&binder, 0, 0)
             .map_err(|err| format!("{err:?}"))?;
         crate::scene::enter(&binder);
         theirs.tell(1);
@@ -280,8 +280,8 @@ fn unmapped_by_the_server(scene: &Scene) -> Result<(), String> {
     let (ours, theirs) = crate::process::Line::pair();
     let _server = crate::process::Child::fork(|| {
         let mut binder = scene.open();
-        binder
-            .become_manager(0, 0)
+        scene
+            .become_manager(&binder, 0, 0)
             .map_err(|err| format!("{err:?}"))?;
         binder.unmap(BUFFER / 2, BUFFER / 2);
         theirs.tell(1);
@@ -297,8 +297,8 @@ fn unmapped_with_parcels_on_their_way(scene: &Scene) -> Result<(), String> {
     let (ours, theirs) = crate::process::Line::pair();
     let server = crate::process::Child::fork(|| {
         let mut binder = scene.open();
-        binder
-            .become_manager(0, 0)
+        scene
+            .become_manager(&binder, 0, 0)
             .map_err(|err| format!("{err:?}"))?;
         theirs.tell(1);
         theirs.hear()?;

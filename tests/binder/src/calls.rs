@@ -127,8 +127,8 @@ fn server_in_a_pid_namespace(scene: &Scene) -> Result<(), String> {
     let server = Child::fork(|| {
         fork_into_namespace(&theirs, || {
             let binder = scene.open();
-            binder
-                .become_manager(0, 0)
+            scene
+                .become_manager(&binder, 0, 0)
                 .map_err(|err| format!("{err:?}"))?;
             enter(&binder);
             theirs.tell(1);
@@ -180,8 +180,8 @@ fn no_buffer(scene: &Scene) -> Result<(), String> {
     let (ours, theirs) = crate::process::Line::pair();
     let _server = Child::fork(|| {
         let binder = scene.open_unmapped();
-        binder
-            .become_manager(1, 1)
+        scene
+            .become_manager(&binder, 1, 1)
             .map_err(|err| format!("{err:?}"))?;
         theirs.tell(1);
         theirs.hear().map(drop)

@@ -162,7 +162,11 @@ fn ioctls_of_another_process(scene: &Scene) -> Result<(), String> {
         Ok(())
     })
     .join()?;
-    expect(binder.become_manager(0, 0), Ok(()), "the parent's ioctl")
+    expect(
+        scene.become_manager(&binder, 0, 0),
+        Ok(()),
+        "the parent's ioctl",
+    )
 }
 
 /// Nothing is there before something was received: it is not even readable.

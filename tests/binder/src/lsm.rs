@@ -181,5 +181,9 @@ fn denies_the_manager(scene: &Scene) -> Result<(), String> {
         "denied",
     )?;
     drop(denied);
-    expect(binder.become_manager(0, 0), Ok(()), "not denied any more")
+    expect(
+        scene.become_manager(&binder, 0, 0),
+        Ok(()),
+        "not denied any more",
+    )
 }
