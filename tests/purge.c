@@ -543,7 +543,7 @@ static void *drop_without_end(void *arg)
 TEST_F_TIMEOUT(purge, all_waits_for_reclaim, 90)
 {
 	const size_t pages = 3000, len = pages * self->page;
-	const int rounds = 10 + 60 / slowness();
+	const int rounds = 70 / slowness();
 	int fd = region("reclaimed", len);
 	atomic_bool stop = false;
 	pthread_t thread;

@@ -73,7 +73,7 @@ fn number(arg: &str, value: &str) -> Result<u64, String> {
 }
 
 /// How many times longer than usual everything takes here.
-fn slowness() -> usize {
+pub fn slowness() -> usize {
     let text = std::env::var("SLOWNESS").unwrap_or_default();
     text.parse().unwrap_or(1).max(1)
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use crate::cli::slowness;
 use crate::model::Wrong;
 use crate::op::Op;
 use crate::script;
@@ -37,7 +38,12 @@ pub fn run(session: &mut Session, ops: usize, seed: u64) -> bool {
     ));
     comment(&format!("{:?}", session.env));
     tap.report("replay_selftest", &replay_selftest(session, seed));
-    tap.report("wrong_models_are_found", &wrong_models_are_found(session));
+    // It is the comparison that this is about, not the driver, and it takes the longest.
+    if slowness() > 1 {
+        tap.skip("wrong_models_are_found", "takes too long in this kernel");
+    } else {
+        tap.report("wrong_models_are_found", &wrong_models_are_found(session));
+    }
     for (name, limits, share) in [
         ("model_single_region", Limits::SINGLE, 15),
         ("model_two_regions", Limits::REGIONS, 20),

@@ -30,6 +30,12 @@ impl Tap {
         }
     }
 
+    /// Says that a test does not run, and why.
+    pub fn skip(&mut self, name: &str, why: &str) {
+        self.done += 1;
+        println!("ok {} {name} # SKIP {why}", self.done);
+    }
+
     /// Whether no test has failed.
     pub fn all_passed(&self) -> bool {
         self.failed == 0
