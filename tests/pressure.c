@@ -227,6 +227,7 @@ FIXTURE(system) {
 	/* The memory to use up. */
 	size_t total;
 	char *ballast;
+	size_t ballast_len;
 	struct owner owner;
 	long kills;
 };
@@ -255,16 +256,19 @@ FIXTURE_SETUP(system)
 	if (self->total > 2UL << 30)
 		SKIP(return, "this system has too much memory to use it up");
 	ASSERT_EQ(0, write_text("/proc/self/oom_score_adj", "-1000"));
-	/* Where all is slow, the half of it: the rest is gone soon, in huge pages. */
+	/* Where all is slow, about the half of it: the rest is gone soon, in huge pages. */
 	if (slowness() > 1) {
-		self->total /= 2;
-		self->ballast = mmap(NULL, self->total, PROT_RW,
+		self->ballast_len = self->total / 2;
+		self->ballast = mmap(NULL, self->ballast_len, PROT_RW,
 				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		ASSERT_NE(MAP_FAILED, (void *)self->ballast);
-		madvise(self->ballast, self->total, MADV_HUGEPAGE);
-		madvise(self->ballast, self->total, MADV_DONTFORK);
-		ASSERT_EQ(0, madvise(self->ballast, self->total,
+		madvise(self->ballast, self->ballast_len, MADV_HUGEPAGE);
+		madvise(self->ballast, self->ballast_len, MADV_DONTFORK);
+		ASSERT_EQ(0, madvise(self->ballast, self->ballast_len,
 				     MADV_POPULATE_WRITE));
+		ASSERT_TRUE(file_line("/proc/meminfo", "MemAvailable:", text,
+				      sizeof(text)));
+		self->total = (atol(text) << 10) & -(1UL << 20);
 	}
 	ASSERT_EQ(0, write_text(SHRINKER, variant->shrinker ? "Y" : "N"));
 	self->kills = vmstat_value("oom_kill ");
@@ -274,7 +278,7 @@ FIXTURE_SETUP(system)
 FIXTURE_TEARDOWN(system)
 {
 	if (self->ballast)
-		munmap(self->ballast, self->total);
+		munmap(self->ballast, self->ballast_len);
 	EXPECT_EQ(0, write_text(SHRINKER, "Y"));
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -115,6 +116,24 @@ TEST_F(purge, all_counts_pages)
 	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, 0, 0));
 	EXPECT_EQ(0, purge_all());
 	close(other);
+}
+
+/* What ioctl returns is an int. */
+TEST_F(purge, all_counts_to_the_largest_int)
+{
+	const unsigned long long pages = 1ULL << 33;
+	int fd;
+
+	if (sizeof(size_t) < 8)
+		SKIP(return, "no region has so many pages");
+	fd = region("large", pages * self->page);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, try_map(fd, 1, PROT_RW, MAP_SHARED | MAP_NORESERVE));
+	ASSERT_EQ(0, unpin(fd, 0, 0));
+	EXPECT_EQ(INT_MAX, purge_all());
+	EXPECT_EQ(0, purge_all());
+	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(fd, 0, 0));
+	close(fd);
 }
 
 /* By whatever road: the pages are gone, the pinned ones are not. */

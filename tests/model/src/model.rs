@@ -298,10 +298,12 @@ impl Model {
         let all = self.wrong == Some(Wrong::CloseForgetsNothing);
 
         let regions = self.regions.iter_mut().enumerate();
-        regions
+        let pages: i64 = regions
             .filter(|(n, _)| all || open.contains(n))
             .map(|(_, region)| region.purge())
-            .sum()
+            .sum();
+        // More does not fit into the result of `ioctl`.
+        pages.min(i64::from(i32::MAX))
     }
 
     /// `pread`.
