@@ -82,6 +82,11 @@ TEST(totals)
 
 	munmap(p, 8 * page);
 	EXPECT_EQ(mapped, total("mapped"));
+	/* A private mapping is one, too. */
+	ASSERT_EQ(0, map(fd, 8 * page, PROT_RW, MAP_PRIVATE, &p));
+	EXPECT_EQ(mapped + 1, total("mapped"));
+	munmap(p, 8 * page);
+	EXPECT_EQ(mapped, total("mapped"));
 	close(fd);
 	EXPECT_EQ(areas, total("areas"));
 	EXPECT_EQ(0, total("unpinned_pages"));

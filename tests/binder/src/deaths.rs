@@ -11,7 +11,7 @@ use crate::{
     missing_page::MissingPage,
     process::{is_closed_within, pipe, Child, Line},
     scene::{
-        await_reply, call, call_for_data, ensure, expect, next, receive, respond, send_one_way,
+        await_reply, call, call_for_data, enter, ensure, expect, next, receive, respond, send_one_way,
         Scene,
     },
     Test,
@@ -50,6 +50,10 @@ pub const TESTS: &[(&str, Test)] = &[
         client_dies_before_it_is_read,
     ),
     ("client_dies_before_the_reply", client_dies_before_the_reply),
+    (
+        "client_dies_while_it_is_replied_to",
+        client_dies_while_it_is_replied_to,
+    ),
     (
         "client_dies_before_it_reads_the_reply",
         client_dies_before_it_reads_the_reply,
@@ -102,26 +106,31 @@ fn server_dies_before_it_reads(scene: &Scene) -> Result<(), String> {
 fn server_dies_while_it_is_sent_to(scene: &Scene) -> Result<(), String> {
     let (server, _line) = scene.server(|_, line| line.hear().map(drop));
     let binder = scene.open();
-    call_and_kill(&binder, server)?;
+    send_and_kill(&binder, CALL, server)?;
     learns(&binder)?;
     // It is in the middle of nothing: the next server has its call.
     let (_next, _line) = scene.answering(|_, _| Parcel::new());
     call_for_data(&binder, &Parcel::new()).map(drop)
 }
 
-/// Sends a transaction to a server that is killed while the kernel reads it.
-fn call_and_kill(binder: &Binder, server: Child) -> Result<(), String> {
+/// The number of `BC_TRANSACTION`.
+const CALL: u32 = uapi::binder_driver_command_protocol_BC_TRANSACTION;
+/// The number of `BC_REPLY`.
+const REPLY: u32 = uapi::binder_driver_command_protocol_BC_REPLY;
+
+/// Sends a transaction or a reply to a process that is killed while the kernel reads it.
+fn send_and_kill(binder: &Binder, number: u32, receiver: Child) -> Result<(), String> {
     let page = MissingPage::new()?;
     let mut tr = Parcel::of(&[0; 8]).transaction_data();
     tr.data.ptr.buffer = page.address;
-    let call_it = command(uapi::binder_driver_command_protocol_BC_TRANSACTION, &tr);
+    let command = command(number, &tr);
     std::thread::scope(|scope| {
         let dies = scope.spawn(|| {
             page.is_wanted()?;
-            server.kill();
+            receiver.kill();
             page.provide()
         });
-        expect(binder.write(&call_it).result, Ok(()), "call")?;
+        expect(binder.write(&command).result, Ok(()), "send")?;
         dies.join().map_err(|_| "the thread panicked")?
     })
 }
@@ -136,7 +145,7 @@ fn server_dies_behind_a_one_way_transaction(scene: &Scene) -> Result<(), String>
         Ok(()),
         "one-way",
     )?;
-    call_and_kill(&binder, server)?;
+    send_and_kill(&binder, CALL, server)?;
     let mut told = Vec::new();
     while !matches!(told.last(), Some(Return::Dead | Return::Failed)) {
         told.extend(binder.read().map_err(|err| format!("read: {err:?}"))?);
@@ -196,7 +205,7 @@ fn server_closes_before_it_replies(scene: &Scene) -> Result<(), String> {
         binder
             .become_manager(0, 0)
             .map_err(|err| format!("{err:?}"))?;
-        crate::scene::enter(&binder);
+        enter(&binder);
         theirs.tell(1);
         receive(&binder)?;
         drop(binder);
@@ -303,6 +312,34 @@ fn client_dies_before_the_reply(scene: &Scene) -> Result<(), String> {
     call_for_data(&binder, &Parcel::new())?;
     server.join()?;
     ensure(is_closed_within(&reader, 10), "nobody has it any more")
+}
+
+/// While the kernel reads the reply, there is nobody any more who waits for it.
+fn client_dies_while_it_is_replied_to(scene: &Scene) -> Result<(), String> {
+    let binder = scene.open();
+    scene
+        .become_manager(&binder, 0, 0)
+        .map_err(|err| format!("{err:?}"))?;
+    enter(&binder);
+    let a_client = || {
+        Child::fork(|| {
+            let binder = scene.open();
+            call(&binder, &Parcel::new()).map(drop)
+        })
+    };
+    let client = a_client();
+    let tr = receive(&binder)?;
+    send_and_kill(&binder, REPLY, client)?;
+    match next(&binder)? {
+        Return::Complete => {}
+        other => return Err(format!("{other:?} after a reply")),
+    }
+    expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?;
+    // It is in the middle of nothing: the next client has its answer.
+    let client = a_client();
+    let tr = receive(&binder)?;
+    respond(&binder, &tr, &Parcel::new())?;
+    client.join()
 }
 
 fn client_dies_before_it_reads_the_reply(scene: &Scene) -> Result<(), String> {
