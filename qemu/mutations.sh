@@ -52,15 +52,20 @@ inject_faults() {
 inject_fault() {
 	local start=$SECONDS found verdict=ok
 	[ "$file" = - ] || cp "$dir/files/$number/$file" "$tree/$file"
-	build_fault
+	if compile_fault; then
+		pack_fault
+		boot_fault
+		found=$(judge_fault)
+		[ -n "$found" ] || found=-
+		case $file:$found in
+		-:-) ;;
+		-:* | *:-) verdict="not ok" ;;
+		esac
+	else
+		cp "$work/build.log" "$work/$number.build.log"
+		found="does not compile: ${work#"$TOP"/}/$number.build.log" verdict="not ok"
+	fi
 	[ "$file" = - ] || cp "$TOP/$file" "$tree/$file"
-	boot_fault
-	found=$(judge_fault)
-	[ -n "$found" ] || found=-
-	case $file:$found in
-	-:-) ;;
-	-:* | *:-) verdict="not ok" ;;
-	esac
 	printf '%s\t' "$verdict" "$number" "$name" "$KERNEL" "$suites" "$file" >>"$results"
 	printf '%s\n' "$found" >>"$results"
 	say "    $verdict $number $name: $found ($((SECONDS - start)) s)"
@@ -73,11 +78,14 @@ result_of_fault() {
 		END { if (verdict == "" || index(last, verdict "\t") == 1) print last }' "$results"
 }
 
-# The drivers of the tree, and the guest's file system with them: a second archive replaces files of the first.
-build_fault() {
+# The drivers of the tree.
+compile_fault() {
+	kernel_make -C "$KOBJ" M="$tree" MO="$work/module" modules >"$work/build.log" 2>&1 </dev/null
+}
+
+# The guest's file system with them: a second archive replaces files of the first.
+pack_fault() {
 	local module
-	kernel_make -C "$KOBJ" M="$tree" MO="$work/module" modules >"$work/build.log" 2>&1 </dev/null ||
-		die "the fault $name does not compile: $work/build.log"
 	for module in ashmem binder_fd; do
 		cp "$work/module/$module.ko" "$work/modules/"
 		strip_debug "$work/modules/$module.ko"

@@ -121,6 +121,9 @@ test_guest() {
 	esac
 	# By itself KASAN says nothing more after its first report.
 	! is_debug "${KERNEL:-}" || list+=" kasan_multi_shot"
+	# While the kernel looks its CPU over it forgets for a moment that page tables have five levels. To KASAN an
+	# address in an interrupt is a wild one then; with four there is nothing to forget.
+	! is_debug "${KERNEL:-}" || [ "$KARCH" != x86_64 ] || list+=" no5lvl"
 	rm -f "$name"{ktap.log,console.log,qemu.status}
 	say "==> run the suites on $RELEASE in QEMU ($ACCELERATOR); results in ${name#"$TOP"/}ktap.log"
 	for try in 1 2 3; do
