@@ -11,8 +11,8 @@ use crate::{
     missing_page::MissingPage,
     process::{is_closed_within, pipe, Child, Line},
     scene::{
-        await_reply, call, call_for_data, enter, ensure, expect, next, receive, respond, send_one_way,
-        Scene,
+        await_reply, call, call_for_data, ensure, enter, expect, next, receive, respond,
+        send_one_way, Scene,
     },
     Test,
 };
