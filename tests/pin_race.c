@@ -111,17 +111,13 @@ static void let_it_begin(int round)
 /* The first bytes of each page; all of them would take too long. */
 static void stamp(char *p, size_t page, char c)
 {
-	const size_t pages = PAGES;
-
-	for (size_t i = 0; i < pages; i++)
+	for (size_t i = 0; i < PAGES; i++)
 		memset(p + i * page, c, 64);
 }
 
 static bool is_stamped(const char *p, size_t page, char c)
 {
-	const size_t pages = PAGES;
-
-	for (size_t i = 0; i < pages; i++) {
+	for (size_t i = 0; i < PAGES; i++) {
 		if (!is_all(p + i * page, 64, c))
 			return false;
 	}

@@ -11,8 +11,8 @@ use crate::{
     missing_page::MissingPage,
     process::{is_closed_within, pipe, Child, Line},
     scene::{
-        await_reply, call, call_for_data, ensure, enter, expect, next, receive, respond,
-        send_one_way, Scene,
+        await_reply, call, call_for_data, ensure, enter, expect, is_complete, next, receive,
+        respond, send_one_way, Scene,
     },
     Test,
 };
@@ -330,10 +330,7 @@ fn client_dies_while_it_is_replied_to(scene: &Scene) -> Result<(), String> {
     let client = a_client();
     let tr = receive(&binder)?;
     send_and_kill(&binder, REPLY, client)?;
-    match next(&binder)? {
-        Return::Complete => {}
-        other => return Err(format!("{other:?} after a reply")),
-    }
+    is_complete(&binder)?;
     expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?;
     // It is in the middle of nothing: the next client has its answer.
     let client = a_client();

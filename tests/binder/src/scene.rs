@@ -125,6 +125,11 @@ pub fn respond(binder: &Binder, tr: &TransactionData, parcel: &Parcel) -> Result
     let mut commands = Binder::free(tr);
     commands.extend(parcel.reply());
     expect(binder.write(&commands).result, Ok(()), "reply")?;
+    is_complete(binder)
+}
+
+/// What a thread is told after its reply, also if nobody waits for that any more.
+pub fn is_complete(binder: &Binder) -> Result<(), String> {
     match next(binder)? {
         Return::Complete => Ok(()),
         other => Err(format!("{other:?} after a reply")),
