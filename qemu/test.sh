@@ -26,13 +26,13 @@ test_debug_guests() {
 	judge_guests
 }
 
-# test_arch ARCHITECTURE: every guest of it.
+# test_arch ARCHITECTURE: every guest of it; before the first of them what runs here, unless GUESTS_ONLY says no.
 test_arch() {
 	local arch=$1 list
 	use_kernel "$arch"
 	[ ${#logs[@]} != 0 ] || step "$OUT/log/verdict-test.log" "check that the verdict on a run can be bad" \
 		python3 -B "$TOP/qemu/verdict_test.py" "$KSRC"
-	[ ${#logs[@]} != 0 ] || [ "${TESTS:-all}" != all ] || is_debug "${KERNEL:-}" || run_unit
+	[ ${#logs[@]} != 0 ] || [ "${TESTS:-all}" != all ] || is_debug "${KERNEL:-}" || [ -n "${GUESTS_ONLY:-}" ] || run_unit
 	build_module
 	build_samples
 	build_tests
