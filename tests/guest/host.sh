@@ -16,3 +16,6 @@ for port in /sys/class/tty/ttyS*; do
 	esac
 done
 [ "$results" = /dev/null ] || stty -F "$results" raw -echo 115200
+
+# The tests drop caches by the ten thousand, and the kernel would say so each time.
+echo 4 >/proc/sys/vm/drop_caches
