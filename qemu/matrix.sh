@@ -10,7 +10,9 @@ matrix_guests() {
 	local arch wish dir=$TOP/build/matrix key rows=() complete=1 status=0 count=0
 	mkdir -p "$dir"
 	key=$(source_key)
+	lock_cache
 	look_for_kernels
+	unlock_cache
 	for arch in x86_64 arm64; do
 		KARCH=$arch
 		for wish in $(matrix_kernels); do
