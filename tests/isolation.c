@@ -36,6 +36,12 @@
 /* Time for the neighbour to see that it shall do something else. */
 #define CHANGE		5000000L
 
+/*
+ * What a system call that shares nothing must have of its speed in three of four pairs
+ * of windows, in thousandths, or the machine does too much else for a measurement.
+ */
+#define QUIET		900
+
 /* Pairs of windows in a measurement; if it is too bad, others tell whether that was noise. */
 #define PAIRS		15
 #define MEASUREMENTS	5
@@ -358,6 +364,12 @@ static bool all_are_fast(struct measurement *self)
 	return true;
 }
 
+/* Whether the machine had the time to measure anything. */
+static bool is_quiet(struct measurement *self)
+{
+	return quartile(self, GETPPID, 1) >= QUIET;
+}
+
 static void print(struct measurement *self, const char *doing)
 {
 	ksft_print_msg("figure: speed beside a neighbour that %s (quartiles)\n",
@@ -374,6 +386,7 @@ TEST_F_TIMEOUT(isolation, keeps_speed, 300)
 {
 	struct shared *s = self->s;
 	int left = MEASUREMENTS;
+	bool tells = false;
 
 	while (!atomic_load(&s->ready)) {
 		ASSERT_EQ(0, atomic_load(&s->error));
@@ -386,7 +399,10 @@ TEST_F_TIMEOUT(isolation, keeps_speed, 300)
 		print(self, variant->doing);
 		ASSERT_EQ(0, atomic_load(&s->error));
 		ASSERT_LT(steps + PAIRS, atomic_load(&s->steps));
+		tells |= all_are_fast(self) || is_quiet(self);
 	} while (!all_are_fast(self) && --left);
+	if (!tells)
+		SKIP(return, "the machine is too busy with other things");
 
 	for (int i = 0; i < OPS; i++) {
 		if (ops[i].is_control)
