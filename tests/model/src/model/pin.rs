@@ -33,7 +33,19 @@ pub struct Range {
 impl Range {
     /// Whether it has a page in common with another one.
     fn overlaps(&self, other: &Self) -> bool {
-        self.first <= other.last && other.first <= self.last
+        self.common(other) != 0
+    }
+
+    /// How many pages it has in common with another one.
+    fn common(&self, other: &Self) -> u64 {
+        let (first, last) = (self.first.max(other.first), self.last.min(other.last));
+
+        (last + 1).saturating_sub(first)
+    }
+
+    /// How many pages it has.
+    fn pages(&self) -> u64 {
+        self.last - self.first + 1
     }
 
     /// What is left of it without the pages of another one that it overlaps: nothing, a part, or two.
@@ -121,13 +133,10 @@ impl Region {
 
     /// `ASHMEM_UNPIN`.
     fn unpin(&mut self, mut range: Range, wrong: Option<Wrong>) {
-        let pinned = (range.first..=range.last).any(|page| {
-            !self
-                .unpinned
-                .iter()
-                .any(|r| (r.first..=r.last).contains(&page))
-        });
-        if !pinned && wrong != Some(Wrong::UnpinAgainMatters) {
+        // Not page by page: there may be 2^51 of them.
+        let common = |other: &Range| other.common(&range);
+        let unpinned: u64 = self.unpinned.iter().map(common).sum();
+        if unpinned == range.pages() && wrong != Some(Wrong::UnpinAgainMatters) {
             return;
         }
 
@@ -153,7 +162,7 @@ impl Region {
         for range in self.unpinned.iter_mut().filter(|range| range.waiting) {
             range.waiting = false;
             range.purged = true;
-            count += range.last - range.first + 1;
+            count += range.pages();
             self.pages
                 .retain(|page, _| !(range.first..=range.last).contains(page));
         }
@@ -162,8 +171,6 @@ impl Region {
 
     /// How many pages are unpinned.
     pub fn unpinned_pages(&self) -> u64 {
-        let pages = |range: &Range| range.last - range.first + 1;
-
-        self.unpinned.iter().map(pages).sum()
+        self.unpinned.iter().map(Range::pages).sum()
     }
 }
