@@ -62,6 +62,7 @@ use crate::{
 };
 
 pub(crate) mod debugfs;
+mod gate;
 pub(crate) mod misc;
 mod name;
 mod prot;

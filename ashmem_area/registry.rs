@@ -11,14 +11,18 @@ use core::{
     ptr::NonNull, //
 };
 
-use super::AshmemArea;
+use super::{
+    gate::{
+        Entered,
+        Gate, //
+    },
+    AshmemArea, //
+};
 use kernel::{
     cpu::CpuId,
-    new_condvar,
     new_mutex,
     prelude::*,
     sync::{
-        CondVar,
         Mutex,
         SetOnce, //
     }, //
@@ -48,12 +52,9 @@ pub(crate) struct Registry {
     /// One for each CPU.
     #[pin]
     lists: [List; LISTS],
-    /// Whether somebody holds the [`Turn`].
+    /// Through which one gets the [`Turn`].
     #[pin]
-    busy: Mutex<bool>,
-    /// The turn has been given back.
-    #[pin]
-    free: CondVar,
+    gate: Gate,
 }
 
 /// A list with its lock, on a cache line of its own.
@@ -123,8 +124,7 @@ impl Registry {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(&this in Self {
             lists <- pin_init::pin_init_array_from_fn(|_| List::new()),
-            busy <- new_mutex!(false, "Registry::busy"),
-            free <- new_condvar!("Registry::free"),
+            gate <- Gate::new(),
             _: {
                 // INVARIANT: The module drops this after the device and the files in debugfs.
                 if !REGISTRY.populate(RegistryPtr(this)) {
@@ -258,21 +258,22 @@ pub(crate) fn for_each(mut visit: impl FnMut(&AshmemArea)) {
 
 /// The right to [go through all areas](Turn::take_from_each): one task has it at a time, or each would
 /// miss what another one is busy with.
-pub(crate) struct Turn(&'static Registry);
+pub(crate) struct Turn {
+    /// The areas.
+    registry: &'static Registry,
+    /// Keeps others out.
+    _entered: Entered<'static>,
+}
 
 impl Turn {
     /// Waits for it. The error is `ERESTARTSYS`, if a signal comes before it does.
     pub(crate) fn wait() -> Result<Self> {
         let registry = registry().ok_or(ENODEV)?;
-        let mut busy = registry.busy.lock();
 
-        while *busy {
-            if registry.free.wait_interruptible(&mut busy) {
-                return Err(ERESTARTSYS);
-            }
-        }
-        *busy = true;
-        Ok(Self(registry))
+        Ok(Self {
+            registry,
+            _entered: registry.gate.enter()?,
+        })
     }
 
     /// Takes something from each area that is there now, and hands it to `work` when no lock is held.
@@ -283,7 +284,7 @@ impl Turn {
         take: impl Fn(&AshmemArea) -> Option<R>,
         mut work: impl FnMut(R) -> Result,
     ) -> Result {
-        for list in &self.0.lists {
+        for list in &self.registry.lists {
             let count = list.areas.lock().count;
 
             // The first one goes to the end: so each has its turn, whoever comes and goes.
@@ -306,12 +307,5 @@ impl Turn {
             }
         }
         Ok(())
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        *self.0.busy.lock() = false;
-        self.0.free.notify_one();
     }
 }

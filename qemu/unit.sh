@@ -13,6 +13,7 @@ MISTAKES=(
 	"unit mutants pin.rs --seed 1"
 	"protocol mutants/region pin/region.rs --first-failure"
 	"protocol mutants/ashmem_area ashmem_area.rs --first-failure"
+	"protocol mutants/gate ashmem_area/gate.rs --first-failure"
 	"protocol mutants/pin pin.rs --first-failure"
 )
 

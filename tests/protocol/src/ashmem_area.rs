@@ -30,6 +30,9 @@ use crate::{
 };
 
 #[rustfmt::skip]
+#[path = "../../../ashmem_area/gate.rs"]
+pub mod gate;
+#[rustfmt::skip]
 #[path = "../../../ashmem_area/name.rs"]
 mod name;
 #[rustfmt::skip]

@@ -4,6 +4,7 @@
 
 mod area;
 mod close;
+mod gate;
 mod pinning;
 mod purge_all;
 mod unpinning;
@@ -53,6 +54,8 @@ pub const ALL: &[Scene] = &[
     all("close_woken_for_nothing", close::woken_for_nothing),
     all("close_while_all_is_purged", close::while_all_is_purged),
     all("close_one_of_two_regions", close::one_of_two_regions),
+    all("close_of_many_ranges", close::of_many_ranges),
+    all("gate_woken_for_nothing", gate::woken_for_nothing),
     all("purge_all_woken_for_nothing", purge_all::woken_for_nothing),
     all("purge_all_lets_pin_go_first", purge_all::lets_pin_go_first),
     all(
@@ -65,6 +68,8 @@ pub const ALL: &[Scene] = &[
     all("mmap_while_looked_at", area::looked_at),
     all("unpin_against_pin", unpinning::against_pin),
     all("purge_all_ends", purge_all::ends),
+    all("gate_one_at_a_time", gate::one_at_a_time),
+    all("gate_one_is_interrupted", gate::one_is_interrupted),
     most(3, "pin_the_back", pinning::the_back),
     most(4, "pin_two_of_one_range", pinning::two_of_one_range),
     most(4, "pin_while_two_purge", pinning::while_two_purge),

@@ -20,6 +20,8 @@ pub mod code {
     pub const ENOMEM: Error = Error(-12);
     /// The argument makes no sense.
     pub const EINVAL: Error = Error(-22);
+    /// A signal has come.
+    pub const ERESTARTSYS: Error = Error(-512);
 }
 
 impl From<host_kernel::error::Error> for Error {

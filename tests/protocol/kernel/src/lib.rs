@@ -27,6 +27,7 @@ pub mod prelude {
         error::{code::*, Error, Result},
         pin_init,
         vec::KVec,
+        PinInit,
     };
     pub use core::{
         ffi::{c_int, CStr},
@@ -53,6 +54,18 @@ pub mod page {
     /// Rounds up to whole pages; [`None`] if that cannot be said.
     pub fn page_align(size: usize) -> Option<usize> {
         size.checked_next_multiple_of(PAGE_SIZE)
+    }
+}
+
+/// How to make a value: the value itself.
+pub trait PinInit<T> {
+    /// Makes it.
+    fn made(self) -> T;
+}
+
+impl<T> PinInit<T> for T {
+    fn made(self) -> T {
+        self
     }
 }
 

@@ -14,6 +14,8 @@ loom::thread_local! {
     static SLEEPS: Cell<usize> = Cell::new(0);
     /// How often it shall be woken up for no reason.
     static FOR_NOTHING: Cell<usize> = Cell::new(0);
+    /// Whether a signal has come for it.
+    static HAS_SIGNAL: Cell<bool> = Cell::new(false);
 }
 
 /// How often this thread has slept until it was notified.
@@ -24,6 +26,11 @@ pub fn sleeps() -> usize {
 /// The next so many times this thread waits, it wakes up at once.
 pub fn wake_for_nothing(times: usize) {
     FOR_NOTHING.with(|left| left.set(times));
+}
+
+/// A signal comes for this thread. It does not end a sleep, as if it came after the notification that did.
+pub fn signal() {
+    HAS_SIGNAL.with(|has_signal| has_signal.set(true));
 }
 
 /// A condition variable.
@@ -46,6 +53,17 @@ impl CondVar {
 
         SLEEPS.with(|count| count.set(count.get() + 1));
         guard.sleep(&self.0);
+    }
+
+    /// The same; returns whether a signal has come.
+    pub fn wait_interruptible<T, B>(&self, guard: &mut Guard<'_, T, B>) -> bool {
+        self.wait(guard);
+        HAS_SIGNAL.with(Cell::get)
+    }
+
+    /// Wakes up one who waits now.
+    pub fn notify_one(&self) {
+        self.0.notify_one();
     }
 
     /// Wakes up all who wait now.
