@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | `backing` | the file under the shared mappings, and its [`Namesake`] under the private ones | another mmap of it (`remap_file_pages`) |
 //! | `reopened` | a file that somebody opens anew from the inode | opening for writing, mmap |
-//! | `inode` | the inode | truncate, chmod, chattr |
+//! | `inode` | the inode | truncate, chmod, chattr, lsattr |
 //!
 //! # Lifetime of the tables
 //!
@@ -21,7 +21,7 @@
 //! `O_PATH` file): when the backing file is released it becomes a bad inode, with tables of the
 //! kernel's own that refuse everything. If somebody still knew the inode at that moment,
 //! [`BackingOps`] waits, before the module goes, until nobody can be between reading the pointer to a
-//! table and using it.
+//! table and using it; on a kernel that cannot wait for that, the module stays.
 //!
 //! C header: `include/linux/shmem_fs.h`
 
@@ -44,7 +44,10 @@ use kernel::{
         File, //
     },
     iov::IovIterDest,
-    mm::virt::VmaNew,
+    mm::virt::{
+        flags,
+        VmaNew, //
+    },
     page::PAGE_SHIFT,
     prelude::*,
     sync::{
@@ -137,9 +140,12 @@ impl Tables {
                 setattr: Some(deny_setattr),
                 fileattr_set: None,
                 set_acl: None,
+                // Whatever is left here a bad inode has, too: who looks whether there is a hook, and
+                // then reads the table again, must find it there.
                 ..*shmem_inode
             },
             shmem_file,
+                fileattr_get: None,
         }
     }
 }
@@ -175,7 +181,7 @@ impl Drop for BackingOps {
         unsafe {
             bindings::synchronize_rcu_tasks()
         };
-        // Without it the kernel is not preemptible.
+        // Without it the kernel is not preemptible, or the module has stayed.
         #[cfg(not(CONFIG_TASKS_RCU))]
         // SAFETY: As above.
         unsafe {
@@ -367,6 +373,10 @@ fn set_file(file: &File, vma: &VmaNew) {
     // SAFETY: The VMA is being set up, and has a file: the device's.
     unsafe { bindings::vma_set_file(vma.as_ptr(), file.as_ptr()) };
 }
+    ///
+    /// One that can never be written must not get pages of its own, for the kernel would lose sight of
+    /// them when it merges such mappings (`needs_adjacent_anon_pgoff()`): it is not merged, does not grow,
+    /// and gets no huge pages.
 
 /// The pages of a file of shmem.
 fn mapping(file: &File) -> *mut bindings::address_space {
@@ -375,6 +385,9 @@ fn mapping(file: &File) -> *mut bindings::address_space {
 }
 
 /// Whether any mapping of a file of shmem is left: `mapping_mapped()`.
+        if vma.flags() & flags::MAYWRITE == 0 {
+            vma.set_dontexpand();
+        }
 fn is_mapped(file: &File) -> bool {
     // SAFETY: The mapping is valid; the answer may be old by the time it is used.
     let root = unsafe { (&raw const (*mapping(file)).i_mmap.rb_root.rb_node).read_volatile() };
@@ -502,6 +515,12 @@ unsafe extern "C" fn reopened_open(
     match shmem_open {
         // SAFETY: The caller's promise is what the hook of shmem asks for.
         Some(open) => unsafe { open(inode, file) },
+        // A task that is preempted between the two cannot be waited for: then the module stays.
+        #[cfg(all(CONFIG_PREEMPTION, not(CONFIG_TASKS_RCU)))]
+        // SAFETY: The file that is being released still holds the module.
+        unsafe {
+            bindings::__module_get(this_module())
+        };
         None => 0,
     }
 }

@@ -17,6 +17,12 @@
 #define MADV_POPULATE_READ	22
 #define MADV_POPULATE_WRITE	23
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE		25
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102
+#endif
 
 FIXTURE(vma) {
 	size_t page;
@@ -244,6 +250,44 @@ TEST_F(vma, hugepages)
 	ASSERT_EQ(0, madvise(p, self->page, MADV_DONTNEED));
 	EXPECT_EQ(variant->type == MAP_PRIVATE, is_all(p, self->page, 0));
 	EXPECT_EQ(0, munmap(p, len));
+	close(fd);
+}
+
+/*
+ * What can never be written reads as zero for good. The kernel must not give it pages
+ * that it loses sight of when such mappings become neighbours.
+ */
+TEST_F(vma, private_and_never_written)
+{
+	size_t huge = 2UL << 20;
+	struct maps_line line;
+	int fd = region("never written", 2 * huge);
+	char *place, *p, *q;
+
+	if (variant->type == MAP_SHARED)
+		return;
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, set_mask(fd, PROT_READ));
+	ASSERT_EQ(0, map(-1, 4 * huge, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &place));
+	place += huge - (unsigned long)place % huge;
+	ASSERT_EQ(0, map_at(place, fd, huge, PROT_READ,
+			    MAP_PRIVATE | MAP_FIXED, 0, &p));
+	ASSERT_EQ(0, map_at(place + 2 * huge, fd, huge, PROT_READ,
+			    MAP_PRIVATE | MAP_FIXED, huge, &q));
+	/* Both would give it pages of its own. */
+	EXPECT_EQ(-EINVAL, result(madvise(q, self->page, MADV_GUARD_INSTALL)));
+	EXPECT_EQ(0, touch_read(q));
+	EXPECT_EQ(-EINVAL, result(madvise(q, huge, MADV_COLLAPSE)));
+	ASSERT_EQ(p + huge, mremap(q, huge, huge, MREMAP_MAYMOVE | MREMAP_FIXED,
+				   p + huge));
+	ASSERT_TRUE(maps_find(0, p, &line));
+	EXPECT_EQ((unsigned long)p + huge, line.end);
+	EXPECT_TRUE(is_all(p, 2 * huge, 0));
+	EXPECT_EQ(-EFAULT, result((long)mremap(p + huge, huge, 2 * huge,
+					       MREMAP_MAYMOVE)));
+	EXPECT_EQ(SIGSEGV, touch_write(p, 'x'));
+	EXPECT_EQ(-EACCES, result(mprotect(p, huge, PROT_RW)));
 	close(fd);
 }
 
