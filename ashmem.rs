@@ -15,7 +15,7 @@
 //!   AshmemArea::draft               (a mutex per region: name and size before the first mmap)
 //!     memory allocation, shmem      (GFP_KERNEL: may enter reclaim)
 //!
-//! Registry::busy                    (a mutex: who purges everything)
+//! Gate::is_taken                    (a mutex: who purges everything)
 //! Registry::lists                   (a mutex per CPU: open, close, debugfs, purging everything)
 //!   AshmemArea::draft
 //!   Pins::state
@@ -35,6 +35,8 @@
 //!   region's lock when it has released the list's.
 //! - No lock is held while pages are purged; a mark on the range tells PIN to wait. Whoever waits for a
 //!   mark to go holds nothing that the purge could need.
+//! - Folio locks are the kernel's, and a task may hold some of them when it allocates memory. So reclaim
+//!   purges no page whose folio is locked: it looks before it begins.
 //! - User memory is never read or written under any of these: a fault takes `mmap_lock`, the order
 //!   above reversed.
 //! - What the first mmap has frozen, and the protection mask at any time, is read with no lock.
@@ -53,6 +55,7 @@ mod pin;
 /// What the `kernel` crate lacks, or has only for the kernel's own code; in part over C files.
 mod helpers {
     pub(crate) mod debugfs;
+    pub(crate) mod folio;
     pub(crate) mod fops;
     pub(crate) mod memcg;
     pub(crate) mod misc;

@@ -303,12 +303,12 @@ impl<L: Lru> UnpinnedRanges<L> {
     /// Begins to purge the range that ends with the page `last`, where it was left off.
     ///
     /// `piece` is told what is left to purge, and answers with the last page of the part that shall go
-    /// now. [`None`] if there is no such range or nothing left of it. Until it
+    /// now, if any. [`None`] if none shall, if there is no such range or nothing left of it. Until it
     /// [ends](Self::end_punch), the range is neither pinned nor merged.
     pub(crate) fn begin_punch(
         &mut self,
         last: usize,
-        piece: impl FnOnce(PageRange) -> usize,
+        piece: impl FnOnce(PageRange) -> Option<usize>,
     ) -> Option<Punch> {
         let range = self.tree.get_mut(&last)?;
         let (punch, purgeable) = range.begin_punch(last, 0, piece)?;
@@ -324,7 +324,7 @@ impl<L: Lru> UnpinnedRanges<L> {
     pub(crate) fn begin_punch_from(
         &mut self,
         from: usize,
-        piece: impl FnOnce(PageRange) -> usize,
+        piece: impl FnOnce(PageRange) -> Option<usize>,
     ) -> Option<Punch> {
         let mut cursor = self.tree.cursor_lower_bound_mut(&from)?;
 
@@ -491,18 +491,19 @@ impl<L: Lru> Unpinned<L> {
 
     /// Begins to purge a part of a range that ends with the page `last`, but nothing before `from`.
     ///
-    /// Returns the purge, and how many pages are purgeable no more; [`None`] if nothing is left.
+    /// Returns the purge, and how many pages are purgeable no more; [`None`] if nothing is left, or shall
+    /// go now.
     fn begin_punch(
         &mut self,
         last: usize,
         from: usize,
-        piece: impl FnOnce(PageRange) -> usize,
+        piece: impl FnOnce(PageRange) -> Option<usize>,
     ) -> Option<(Punch, usize)> {
         let rest = PageRange::new(self.next.max(from), last)?;
         // INVARIANT: Not empty, whatever `piece` answers.
         let pages = PageRange {
             first: rest.first,
-            last: piece(rest).clamp(rest.first, rest.last),
+            last: piece(rest)?.clamp(rest.first, rest.last),
         };
         let punch = Punch {
             pages,

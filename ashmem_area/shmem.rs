@@ -77,7 +77,10 @@ extern "C" {
 
 use super::task;
 use crate::{
-    helpers::versions::module::this_module,
+    helpers::{
+        folio::unlocked_end,
+        versions::module::this_module, //
+    },
     pin::PageRange, //
 };
 
@@ -137,15 +140,15 @@ impl Tables {
                 ..*shmem_file
             },
             inode: bindings::inode_operations {
-                setattr: Some(deny_setattr),
-                fileattr_set: None,
-                set_acl: None,
                 // Whatever is left here a bad inode has, too: who looks whether there is a hook, and
                 // then reads the table again, must find it there.
+                setattr: Some(deny_setattr),
+                fileattr_get: None,
+                fileattr_set: None,
+                set_acl: None,
                 ..*shmem_inode
             },
             shmem_file,
-                fileattr_get: None,
         }
     }
 }
@@ -276,6 +279,20 @@ impl Backing {
             .min(range.last())
     }
 
+    /// The same for reclaim, which must not wait for a folio's lock: the task that it runs in may hold
+    /// it (`collapse_file()` and `migrate_pages()` allocate memory while they hold some). Nor does it cut
+    /// a folio in two that is in swap, which would be read back for that. [`None`] if that leaves
+    /// nothing.
+    ///
+    /// What is not locked now this task will not lock before it purges.
+    pub(crate) fn unlocked_piece(&self, range: PageRange, most: usize) -> Option<usize> {
+        let last = self.piece(range, most);
+        // SAFETY: The mapping is valid.
+        let end = unsafe { unlocked_end(self.mapping(), range.first(), last, range.last()) };
+
+        (end > range.first()).then(|| end - 1)
+    }
+
     /// Gives the memory of pages back, which read as zero afterwards; private mappings keep theirs.
     ///
     /// Returns how many pages had memory, about (others may use the file meanwhile). This is what
@@ -356,8 +373,15 @@ impl Namesake {
 
     /// Makes a private mapping that is being made one of anonymous memory, zero-filled; it has the
     /// file for the name that it shows.
+    ///
+    /// One that can never be written must not get pages of its own, for the kernel would lose sight of
+    /// them when it merges such mappings (`needs_adjacent_anon_pgoff()`): it is not merged, does not grow,
+    /// and gets no huge pages.
     pub(crate) fn map(&self, vma: &VmaNew) {
         set_file(&self.0, vma);
+        if vma.flags() & flags::MAYWRITE == 0 {
+            vma.set_dontexpand();
+        }
         // SAFETY: The VMA is being set up; this is `vma_set_anonymous()`.
         unsafe { (*vma.as_ptr()).vm_ops = core::ptr::null() };
     }
@@ -373,10 +397,6 @@ fn set_file(file: &File, vma: &VmaNew) {
     // SAFETY: The VMA is being set up, and has a file: the device's.
     unsafe { bindings::vma_set_file(vma.as_ptr(), file.as_ptr()) };
 }
-    ///
-    /// One that can never be written must not get pages of its own, for the kernel would lose sight of
-    /// them when it merges such mappings (`needs_adjacent_anon_pgoff()`): it is not merged, does not grow,
-    /// and gets no huge pages.
 
 /// The pages of a file of shmem.
 fn mapping(file: &File) -> *mut bindings::address_space {
@@ -385,9 +405,6 @@ fn mapping(file: &File) -> *mut bindings::address_space {
 }
 
 /// Whether any mapping of a file of shmem is left: `mapping_mapped()`.
-        if vma.flags() & flags::MAYWRITE == 0 {
-            vma.set_dontexpand();
-        }
 fn is_mapped(file: &File) -> bool {
     // SAFETY: The mapping is valid; the answer may be old by the time it is used.
     let root = unsafe { (&raw const (*mapping(file)).i_mmap.rb_root.rb_node).read_volatile() };
@@ -492,6 +509,12 @@ unsafe extern "C" fn backing_release(
     };
     if references > 1 {
         INODE_OUTLIVED_FILE.store(true, Relaxed);
+        // A task that is preempted between the two cannot be waited for: then the module stays.
+        #[cfg(all(CONFIG_PREEMPTION, not(CONFIG_TASKS_RCU)))]
+        // SAFETY: The file that is being released still holds the module.
+        unsafe {
+            bindings::__module_get(this_module())
+        };
     }
     0
 }
@@ -515,12 +538,6 @@ unsafe extern "C" fn reopened_open(
     match shmem_open {
         // SAFETY: The caller's promise is what the hook of shmem asks for.
         Some(open) => unsafe { open(inode, file) },
-        // A task that is preempted between the two cannot be waited for: then the module stays.
-        #[cfg(all(CONFIG_PREEMPTION, not(CONFIG_TASKS_RCU)))]
-        // SAFETY: The file that is being released still holds the module.
-        unsafe {
-            bindings::__module_get(this_module())
-        };
         None => 0,
     }
 }

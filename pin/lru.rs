@@ -43,6 +43,9 @@ use crate::helpers::slab::Cache;
 /// How many entries of regions that somebody waits for are passed over at a time.
 const MAX_SKIPPED: c_ulong = 32;
 
+/// How many entries of regions that have gone are taken out of a list at a time.
+const MAX_CLEARED: u32 = 1024;
+
 /// How many `list_lru`s there are.
 const LISTS: usize = 16;
 
@@ -429,6 +432,8 @@ pub(crate) struct Victims {
     begun: u32,
     /// Of each list, its oldest range.
     heads: [Head; LISTS],
+    /// A region to pass over.
+    passed_over: Option<Arc<Pins>>,
 }
 
 impl Victims {
@@ -443,13 +448,20 @@ impl Victims {
             memcg,
             begun: ticks(),
             heads: [Head::Unknown; LISTS],
+            passed_over: None,
         }
+    }
+
+    /// Passes over a region from now on, in place of the last one that this was said of.
+    pub(crate) fn pass_over(&mut self, region: Arc<Pins>) {
+        self.passed_over = Some(region);
     }
 
     /// The range that was unpinned before all others: its region, and its last page, or [`FAR`].
     ///
     /// It stays in its list until it is purged, and may be gone when the caller looks at it. Regions in
-    /// which somebody waits for a purge to end are passed over.
+    /// which somebody waits for a purge to end are passed over; entries of those that have gone leave
+    /// their list.
     pub(crate) fn oldest(&mut self) -> Option<(Arc<Pins>, u32)> {
         let order = ORDER.as_ref()?;
         // What was seen in a list may be gone when it is taken: then all are compared anew.
@@ -495,7 +507,13 @@ impl Victims {
     /// Lets `visit` look at the first entry of a list that may be purged.
     fn walk<T>(&self, lru: *mut bindings::list_lru, visit: Visit<T>, found: &mut Option<T>) {
         let mut most = MAX_SKIPPED;
-        let mut visitor = Visitor { visit, found };
+        let mut visitor = Visitor {
+            visit,
+            found,
+            passed_over: self.passed_over.as_deref(),
+            cleared: 0,
+            most: &raw mut most,
+        };
 
         // SAFETY: The lists are alive, the group by the promise to `new`, and the callback gets what it
         // expects.
@@ -506,7 +524,7 @@ impl Victims {
                 self.memcg,
                 Some(stop_at_first::<T>),
                 (&raw mut visitor).cast(),
-                &mut most,
+                &raw mut most,
             )
         };
     }
@@ -521,6 +539,12 @@ struct Visitor<'a, T> {
     visit: Visit<T>,
     /// Where it goes.
     found: &'a mut Option<T>,
+    /// A region to pass over.
+    passed_over: Option<&'a Pins>,
+    /// How many entries were taken out of the list.
+    cleared: u32,
+    /// How many more entries are looked at.
+    most: *mut c_ulong,
 }
 
 /// Takes the region and the last page.
@@ -540,7 +564,7 @@ fn note_tick(entry: &Entry) -> u32 {
 /// # Safety
 ///
 /// `item` must be the link of an [`Entry`] in `list`, whose lock is held, and `arg` point to a
-/// `Visitor<T>`. Unless it answers `LRU_SKIP`, the lock is held no more.
+/// `Visitor<T>` of the walk. When it answers `LRU_STOP`, the lock is held no more.
 unsafe extern "C" fn stop_at_first<T>(
     item: *mut bindings::list_head,
     list: *mut bindings::list_lru_one,
@@ -548,12 +572,25 @@ unsafe extern "C" fn stop_at_first<T>(
 ) -> bindings::lru_status {
     // SAFETY: By the caller's promise.
     let entry = unsafe { &*container_of!(item, Entry, list) };
-    // SAFETY: A region removes its entries before it goes, for which it has to take the list's lock.
-    if unsafe { (*entry.region).is_waited_for() } {
-        return bindings::lru_status::LRU_SKIP;
-    }
     // SAFETY: By the caller's promise.
     let visitor = unsafe { &mut *arg.cast::<Visitor<'_, T>>() };
+    // SAFETY: A region removes its entries before it goes, for which it has to take the list's lock.
+    let region = unsafe { &*entry.region };
+    if region.is_closed() && visitor.cleared < MAX_CLEARED {
+        visitor.cleared += 1;
+        // Such a one does not count: there may be very many, and one that can be purged behind them.
+        // SAFETY: The walk is under way, and `most` is for the callback and for who called it.
+        unsafe { *visitor.most += 1 };
+        // SAFETY: By the caller's promise. The region finds the entry in no list then.
+        unsafe { bindings::list_lru_isolate(list, item) };
+        return bindings::lru_status::LRU_REMOVED;
+    }
+    let is_passed_over = visitor
+        .passed_over
+        .is_some_and(|other| core::ptr::eq(other, region));
+    if is_passed_over || region.is_closed() || region.is_waited_for() {
+        return bindings::lru_status::LRU_SKIP;
+    }
     *visitor.found = Some((visitor.visit)(entry));
     // SAFETY: By the caller's promise the lock is held. Nothing of the entry is used behind this.
     unsafe { bindings::spin_unlock(&raw mut (*list).lock) };

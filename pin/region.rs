@@ -66,6 +66,8 @@ pub(crate) struct Pins {
     list: ListNumber,
     /// How many tasks wait for a purge to end; changed under the lock.
     waiting: Atomic<u32>,
+    /// Whether the region has gone, and its ranges with it; set under the lock.
+    is_closed: Atomic<bool>,
     /// The ranges.
     #[pin]
     state: Mutex<State>,
@@ -91,6 +93,15 @@ pub(crate) struct Purged {
     pub(crate) freed: usize,
 }
 
+/// Why reclaim has purged nothing of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spared {
+    /// There is no such range any more.
+    Gone,
+    /// Who purges its next page might wait for a lock that the task holds, or read it back from swap.
+    Locked,
+}
+
 /// The pin state of a region, as the region owns it.
 ///
 /// Dropping it ends every purge of the region: what is still mapped is purged no more.
@@ -104,6 +115,7 @@ impl RegionPins {
                 backing,
                 list: ListNumber::next(),
                 waiting: Atomic::new(0),
+                is_closed: Atomic::new(false),
                 state <- new_mutex!(
                     State { ranges: UnpinnedRanges::new(), spare: None },
                     "Pins::state"
@@ -174,18 +186,25 @@ impl Pins {
         self.list
     }
 
-    /// Purges a piece of the range that ends with the page `last`, or [`lru::FAR`]; [`None`] if there
-    /// is no such range any more.
-    pub(crate) fn purge(&self, last: u32) -> Option<Purged> {
+    /// Purges a piece of the range that ends with the page `last`, or [`lru::FAR`]: for reclaim.
+    pub(crate) fn purge(&self, last: u32) -> Result<Purged, Spared> {
         let state = self.state.lock();
         let last = match (last as usize, last) {
-            (page, lru::FAR) => state.ranges.end_from(page)?,
+            (page, lru::FAR) => state.ranges.end_from(page).ok_or(Spared::Gone)?,
             (page, _) => page,
         };
+        let mut why = Spared::Gone;
 
         self.purge_piece(state, |ranges| {
-            ranges.begin_punch(last, |rest| self.backing.piece(rest, PIECE))
+            ranges.begin_punch(last, |rest| {
+                let piece = self.backing.unlocked_piece(rest, PIECE);
+                if piece.is_none() {
+                    why = Spared::Locked;
+                }
+                piece
+            })
         })
+        .ok_or(why)
     }
 
     /// Purges a piece of what is unpinned from the page `from` on; [`None`] if there is nothing left.
@@ -198,7 +217,7 @@ impl Pins {
         }
 
         self.purge_piece(state, |ranges| {
-            ranges.begin_punch_from(from, |rest| self.backing.piece(rest, PIECE))
+            ranges.begin_punch_from(from, |rest| Some(self.backing.piece(rest, PIECE)))
         })
     }
 
@@ -253,6 +272,8 @@ impl Pins {
         }
         let ranges = core::mem::replace(&mut state.ranges, UnpinnedRanges::new());
         let spare = state.spare.take();
+        // Reclaim must not stop at entries that are not out of its lists yet.
+        self.is_closed.store(true, Relaxed);
         drop(state);
 
         lru::count_pages(-(ranges.purgeable() as i64));
@@ -272,6 +293,11 @@ impl Pins {
             // A purge may be waiting for that.
             self.punched.notify_all();
         }
+    }
+
+    /// Whether the region has gone: what is in a list of it can be taken out there.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Relaxed)
     }
 
     /// Tells whether somebody waits for a purge of this region to end.

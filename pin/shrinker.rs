@@ -3,7 +3,8 @@
 //! Gives unpinned pages back when memory is short, those that were unpinned first at first.
 //!
 //! The shrinker is aware of memory cgroups and NUMA nodes: reclaim asks for the pages of one group on
-//! one node, and the lists of [`lru`](super::lru) are kept that way.
+//! one node, and the lists of [`lru`](super::lru) are kept that way. The node is that of the entry, hence
+//! as a rule of the CPU that unpinned, wherever the pages are.
 //!
 //! C header: `include/linux/shrinker.h`
 
@@ -20,7 +21,10 @@ use kernel::{
 
 use super::{
     lru,
-    region::PIECE, //
+    region::{
+        Spared,
+        PIECE, //
+    }, //
 };
 use crate::helpers::{
     node,
@@ -40,7 +44,8 @@ const EMPTY: c_ulong = c_ulong::MAX - 1;
 /// `__GFP_FS`: reclaim may call into filesystems.
 const GFP_FS: bindings::gfp_t = 1 << bindings::___GFP_FS_BIT;
 
-/// How often a range that was found may be gone when it is to be purged, in one scan.
+/// How often a range that was found may be gone when it is to be purged, or have a page that is locked, in
+/// one scan.
 const MAX_MISSES: usize = 16;
 
 /// How many pages to purge in one scan, and how many are enough for one reclaim while the system itself has
@@ -188,11 +193,15 @@ unsafe extern "C" fn scan_objects(
         };
         match region.purge(last) {
             // A hole counts for no more than a piece, however long it is.
-            Some(piece) => {
+            Ok(piece) => {
                 purged += piece.pages.pages().min(PIECE);
                 freed += piece.freed;
             }
-            None => misses += 1,
+            Err(Spared::Gone) => misses += 1,
+            Err(Spared::Locked) => {
+                misses += 1;
+                victims.pass_over(region);
+            }
         }
     }
 

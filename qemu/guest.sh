@@ -31,7 +31,7 @@ unpack_busybox() {
 # make_initramfs with-tests|with-bench|without-tests: puts together what the guest of the kernel in use begins
 # with; sets INITRAMFS.
 make_initramfs() {
-	local dir=$OUT/initramfs busybox module
+	local dir=$OUT/initramfs busybox module modules=("$MODULE_DIR"/*.ko)
 	INITRAMFS=$OUT/initramfs.cpio.gz
 	busybox=$(guest_busybox)
 	rm -rf "$dir"
@@ -39,7 +39,8 @@ make_initramfs() {
 	cp "$busybox" "$dir/bin/busybox"
 	cp "$TOP/tests/guest/init" "$dir/init"
 	cp "$TOP"/tests/guest/{host.sh,run-tests,run-stress,find-leaks} "$dir/bin/"
-	for module in "$MODULE_DIR"/*.ko; do
+	[ "$1" != with-tests ] || modules+=("$OUT"/tests-module/*.ko)
+	for module in "${modules[@]}"; do
 		cp "$module" "$dir/modules/"
 		strip_debug "$dir/modules/${module##*/}"
 	done

@@ -19,6 +19,8 @@
 
 #define PAGES		8
 #define SHRINKER	"/sys/module/ashmem/parameters/shrinker"
+/* Of tests/module. */
+#define LOCKER		"/sys/kernel/debug/ashmem_locker"
 
 FIXTURE(purge) {
 	int fd;
@@ -183,6 +185,49 @@ TEST_F(purge, memory_is_free)
 	EXPECT_TRUE(is_all(p, self->page, 'x'));
 	munmap(p, len);
 	close(fd);
+}
+
+static void *drop_slab_once(void *done)
+{
+	drop_slab();
+	atomic_store((atomic_bool *)done, true);
+	return NULL;
+}
+
+/* The task that reclaims may hold the locks of folios: so it must not wait for one. */
+TEST_F_TIMEOUT(purge, reclaim_waits_for_no_folio, 90)
+{
+	int locker = open(LOCKER, O_WRONLY | O_CLOEXEC);
+	int other = region("other", self->len);
+	atomic_bool done = false;
+	char address[32], *p;
+	pthread_t thread;
+
+	if (locker < 0)
+		SKIP(return, "%s: %s", LOCKER, strerror(errno));
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, map(other, self->len, PROT_RW, MAP_SHARED, &p));
+	memset(p, 'x', self->len);
+	ASSERT_EQ(0, unpin(self->fd, 0, 0));
+	ASSERT_EQ(0, unpin(other, 0, 0));
+	snprintf(address, sizeof(address), "%p", self->p + 5 * self->page);
+	ASSERT_LT(0, write(locker, address, strlen(address)));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, drop_slab_once, &done));
+	for (int i = 0; i < 300 * slowness() && !atomic_load(&done); i++)
+		usleep(100000);
+	EXPECT_TRUE(atomic_load(&done));
+	if (atomic_load(&done)) {
+		/* What is before the one that is locked, and all of others. */
+		EXPECT_EQ(0x1f, zeroes(self->p));
+		EXPECT_EQ(0xff, zeroes(p));
+	}
+	close(locker);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, drop_slab());
+	EXPECT_EQ(0xff, zeroes(self->p));
+	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, 0, 0));
+	munmap(p, self->len);
+	close(other);
 }
 
 /* Private memory is the mapping's own, not the region's. */

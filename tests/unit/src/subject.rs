@@ -77,7 +77,7 @@ impl Subject {
         most: usize,
         begin: impl FnOnce(
             &mut UnpinnedRanges<Place>,
-            &mut dyn FnMut(PageRange) -> usize,
+            &mut dyn FnMut(PageRange) -> Option<usize>,
         ) -> Option<Punch>,
     ) -> Outcome {
         let mut told = None;

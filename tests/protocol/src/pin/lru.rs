@@ -4,7 +4,8 @@
 //! that purges what is in it.
 //!
 //! What is kept is who takes which lock when, and what is read without it: an entry is added and removed
-//! under the lock of its region; a walk passes over regions that are waited for, takes no more than a
+//! under the lock of its region; a walk passes over regions that are waited for, takes entries of those
+//! that have gone out of the list, takes no more than a
 //! reference and the last page under the list's lock, and nothing of the list while it purges. That page
 //! may be an old one by then.
 //!
@@ -134,8 +135,10 @@ pub fn count_pages(amount: i64) {
 
 /// The range that was unpinned before all others: its region, and its last page.
 fn oldest() -> Option<(Arc<Pins>, u32)> {
-    let list = ORDER.list.lock();
+    let mut list = ORDER.list.lock();
 
+    // SAFETY: A region removes its entries before it goes, for which it has to take the list's lock.
+    list.retain(|entry| unsafe { !(*entry.region).is_closed() });
     for entry in &*list {
         // SAFETY: A region removes its entries before it goes, for which it has to take the list's lock.
         if unsafe { (*entry.region).is_waited_for() } {
@@ -158,8 +161,8 @@ pub fn shrink(wanted: usize) -> usize {
             break;
         };
         match region.purge(last) {
-            Some(piece) => purged += piece.pages.pages(),
-            None => misses += 1,
+            Ok(piece) => purged += piece.pages.pages(),
+            Err(_) => misses += 1,
         }
     }
     purged

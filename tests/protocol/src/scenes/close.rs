@@ -57,6 +57,20 @@ pub fn while_all_is_purged() {
     check_empty();
 }
 
+/// A region goes that has very many ranges before all others: reclaim finds what is behind them.
+pub fn of_many_ranges() {
+    let region = Region::new(4, 1);
+    (0..4).rev().for_each(|page| region.unpin(page, page));
+    let other = Region::unpinned(1, 1);
+
+    let closing = start(move || drop(region));
+    assert!(shrink(1) > 0, "reclaim gets nothing");
+    closing.end();
+
+    other.pin(0, 0);
+    other.finish();
+}
+
 /// Another region stays, and reclaim finds it behind the one that goes.
 pub fn one_of_two_regions() {
     let other = Region::unpinned(1, 1);

@@ -29,6 +29,16 @@ pub trait Number: Copy {
     fn narrow(wide: u64) -> Self;
 }
 
+impl Number for bool {
+    fn widen(self) -> u64 {
+        self.into()
+    }
+
+    fn narrow(wide: u64) -> Self {
+        wide != 0
+    }
+}
+
 impl Number for u32 {
     fn widen(self) -> u64 {
         self.into()

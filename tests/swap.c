@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Unpinned pages that are in swap. The disk is that of tests/module.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/swap.h>
+
+#include "ashmem_test.h"
+#include "harness.h"
+
+#define DISK		"/dev/ashmem_swap"
+#define HUGE_SIZE	"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
+/* What swapon(2) looks for in the first page. */
+struct swap_header {
+	char boot[1024];
+	unsigned int version;
+	unsigned int last_page;
+	unsigned int bad_pages;
+};
+
+FIXTURE(swap) {
+	size_t page;
+	size_t len;
+	int fd;
+	char *p;
+};
+
+/* The number in a file; 0 if there is none. */
+static unsigned long number_in(const char *path)
+{
+	char text[64] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	(void)!read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return strtoul(text, NULL, 0);
+}
+
+/* Writes what mkswap does. */
+static long make_swap(void)
+{
+	size_t page = page_size();
+	int fd = open(DISK, O_RDWR | O_CLOEXEC);
+	struct swap_header *header;
+	long ret;
+
+	if (fd < 0)
+		return -errno;
+	header = calloc(1, page);
+	header->version = 1;
+	header->last_page = lseek(fd, 0, SEEK_END) / page - 1;
+	memcpy((char *)header + page - 10, "SWAPSPACE2", 10);
+	ret = pwrite(fd, header, page, 0);
+	free(header);
+	close(fd);
+	return ret == (long)page ? 0 : -EIO;
+}
+
+/* How many KiB of the mapping at an address are in swap. */
+static long swapped_kib(const void *p)
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	unsigned long start, end;
+	bool is_here = false;
+	char line[4096];
+	long kib = -1;
+
+	while (file && kib < 0 && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			is_here = (unsigned long)p - start < end - start;
+		else if (is_here)
+			sscanf(line, "Swap: %ld", &kib);
+	}
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+/* How many huge pages have gone to swap without being split. */
+static unsigned long swapped_whole(size_t huge)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path),
+		 "/sys/kernel/mm/transparent_hugepage/hugepages-%zukB/stats/swpout",
+		 huge >> 10);
+	return number_in(path);
+}
+
+FIXTURE_SETUP(swap)
+{
+	size_t huge = number_in(HUGE_SIZE);
+	char *place;
+
+	self->page = page_size();
+	self->len = huge ?: 64 * self->page;
+	if (self->len > 16UL << 20)
+		SKIP(return, "a huge page does not fit on the disk");
+	if (access(DISK, F_OK))
+		SKIP(return, "%s: %s", DISK, strerror(errno));
+	ASSERT_EQ(0, make_swap());
+	if (swapon(DISK, 0))
+		SKIP(return, "swapon: %s", strerror(errno));
+	self->fd = region("swap", self->len);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, map(-1, 2 * self->len, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &place));
+	place += self->len - (unsigned long)place % self->len;
+	ASSERT_EQ(0, map_at(place, self->fd, self->len, PROT_RW,
+			    MAP_SHARED | MAP_FIXED, 0, &self->p));
+	fill(self->p, self->len, 3);
+}
+
+FIXTURE_TEARDOWN(swap)
+{
+	munmap(self->p, self->len);
+	close(self->fd);
+	swapoff(DISK);
+}
+
+/* Pages in swap are purged as others are, and pinned ones come back. */
+TEST_F(swap, single_pages)
+{
+	size_t half = self->len / 2;
+
+	ASSERT_EQ(0, madvise(self->p, self->len, MADV_PAGEOUT));
+	ASSERT_LT(0, swapped_kib(self->p));
+	ASSERT_EQ(0, unpin(self->fd, half, 0));
+	EXPECT_EQ(0, drop_slab());
+	EXPECT_TRUE(is_all(self->p + half, half, 0));
+	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, half, 0));
+	EXPECT_TRUE(is_filled(self->p, half, 3));
+	EXPECT_EQ(ASHMEM_NOT_PURGED, pin(self->fd, 0, half));
+}
+
+/*
+ * A huge page that is in swap as one. To purge a part of it, it would have to be read back:
+ * reclaim does not.
+ */
+TEST_F(swap, huge_page)
+{
+	size_t half = self->len / 2;
+	unsigned long before;
+	long kib;
+
+	if (madvise(self->p, self->len, MADV_COLLAPSE))
+		SKIP(return, "no huge page: %s", strerror(errno));
+	before = swapped_whole(self->len);
+	ASSERT_EQ(0, madvise(self->p, self->len, MADV_PAGEOUT));
+	kib = swapped_kib(self->p);
+	if (swapped_whole(self->len) == before)
+		SKIP(return, "the kernel splits huge pages that go to swap");
+	EXPECT_EQ(self->len >> 10, kib);
+	ASSERT_EQ(0, unpin(self->fd, 0, half));
+	EXPECT_EQ(0, drop_slab());
+	EXPECT_EQ(kib, swapped_kib(self->p));
+	ASSERT_EQ(0, pin(self->fd, 0, 0));
+	ASSERT_EQ(0, unpin(self->fd, half, 0));
+	EXPECT_EQ(0, drop_slab());
+	EXPECT_EQ(kib, swapped_kib(self->p));
+	ASSERT_EQ(0, pin(self->fd, 0, 0));
+	EXPECT_EQ(kib, swapped_kib(self->p));
+	/* As a whole it goes, without coming back. */
+	ASSERT_EQ(0, unpin(self->fd, 0, 0));
+	EXPECT_EQ(0, drop_slab());
+	EXPECT_EQ(0, swapped_kib(self->p));
+	EXPECT_TRUE(is_all(self->p, self->len, 0));
+	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, 0, 0));
+}
+
+/* An administrator purges what reclaim leaves. */
+TEST_F(swap, huge_page_and_purge_all)
+{
+	size_t half = self->len / 2;
+
+	if (madvise(self->p, self->len, MADV_COLLAPSE))
+		SKIP(return, "no huge page: %s", strerror(errno));
+	ASSERT_EQ(0, madvise(self->p, self->len, MADV_PAGEOUT));
+	ASSERT_EQ(0, unpin(self->fd, half, 0));
+	EXPECT_EQ(half / self->page, purge_all());
+	EXPECT_TRUE(is_all(self->p + half, half, 0));
+	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, half, 0));
+	EXPECT_TRUE(is_filled(self->p, half, 3));
+}
+
+struct collapser {
+	char *p;
+	size_t len;
+	int fd;
+	atomic_bool stop;
+	atomic_ulong rounds;
+};
+
+/* Half of it out, then all of it in one page: that allocates with folios locked. */
+static void *collapse(void *arg)
+{
+	struct collapser *c = arg;
+
+	while (!atomic_load(&c->stop)) {
+		memset(c->p, 'c', c->len);
+		madvise(c->p, c->len / 2, MADV_PAGEOUT);
+		madvise(c->p, c->len, MADV_COLLAPSE);
+		atomic_fetch_add(&c->rounds, 1);
+	}
+	return NULL;
+}
+
+static void *unpin_and_pin(void *arg)
+{
+	struct collapser *c = arg;
+
+	while (!atomic_load(&c->stop)) {
+		unpin(c->fd, 0, 0);
+		pin(c->fd, 0, 0);
+	}
+	return NULL;
+}
+
+/* While its pages go out and are put together, all of it in and out of the order. */
+TEST_F_TIMEOUT(swap, collapse_against_reclaim, 120)
+{
+	struct collapser c = {
+		.p = self->p, .len = self->len, .fd = self->fd,
+	};
+	pthread_t threads[2];
+
+	ASSERT_EQ(0, pthread_create(&threads[0], NULL, collapse, &c));
+	ASSERT_EQ(0, pthread_create(&threads[1], NULL, unpin_and_pin, &c));
+	for (int i = 0; i < 1200 && atomic_load(&c.rounds) < 30; i++) {
+		drop_slab();
+		usleep(10000);
+	}
+	atomic_store(&c.stop, true);
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	TH_LOG("%lu rounds", atomic_load(&c.rounds));
+	EXPECT_LT(0, atomic_load(&c.rounds));
+	pin(self->fd, 0, 0);
+	fill(self->p, self->len, 4);
+	EXPECT_EQ(0, drop_slab());
+	EXPECT_TRUE(is_filled(self->p, self->len, 4));
+}
+
+TEST_HARNESS_MAIN
