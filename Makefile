@@ -22,17 +22,20 @@ RELEASE = $(or $(file <$(KDIR)/include/config/kernel.release),$(shell $(MAKE) -s
 # Under DESTDIR nobody can load the modules yet: who puts them in place runs depmod there.
 INSTALLED = $(DESTDIR)/lib/modules/$(RELEASE)/updates
 RUN_DEPMOD = $(if $(DESTDIR),true,depmod)
+MANUAL_PAGES := docs/man/ashmem.4 docs/man/binder_fd.4
 
 install: all
 	+$(MAKE) -C $(KDIR) $(MODULE_FILES) INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=$(RUN_DEPMOD) modules_install
 	install -D -m 644 packaging/modules-load.d/ashmem.conf $(DESTDIR)/usr/lib/modules-load.d/ashmem.conf
 	install -D -m 644 packaging/udev/60-ashmem.rules $(DESTDIR)/usr/lib/udev/rules.d/60-ashmem.rules
 	install -D -m 644 include/uapi/linux/ashmem.h $(DESTDIR)/usr/local/include/linux/ashmem.h
+	install -D -m 644 -t $(DESTDIR)/usr/local/share/man/man4 $(MANUAL_PAGES)
 
 uninstall:
 	rm -f $(foreach module,ashmem binder_fd,$(INSTALLED)/$(module).ko $(INSTALLED)/$(module).ko.*)
 	rm -f $(DESTDIR)/usr/lib/modules-load.d/ashmem.conf $(DESTDIR)/usr/lib/udev/rules.d/60-ashmem.rules
 	rm -f $(DESTDIR)/usr/local/include/linux/ashmem.h
+	rm -f $(addprefix $(DESTDIR)/usr/local/share/man/man4/,$(notdir $(MANUAL_PAGES)))
 	$(RUN_DEPMOD) $(RELEASE)
 
 else

@@ -11,10 +11,10 @@ DRIVER_FILES=(
 	binder_fd.rs binder_fd
 )
 
-# source_key: the drivers and the tests as they are, in a word. What takes hours keeps its results under that name, so
-# that it need not be done in one go.
+# source_key: the drivers and the tests as they are, but for those of the packages, in a word. What takes hours keeps
+# its results under that name, so that it need not be done in one go.
 source_key() {
-	(cd "$TOP" && find "${DRIVER_FILES[@]}" tests lib -type f -not -path '*/target/*' -print0 | LC_ALL=C sort -z |
+	(cd "$TOP" && find "${DRIVER_FILES[@]}" tests lib -type f -not -path '*/target/*' -not -path 'tests/install/*' -print0 | LC_ALL=C sort -z |
 		xargs -0 sha256sum | sha256sum | cut -c1-12)
 }
 

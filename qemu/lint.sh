@@ -58,7 +58,7 @@ checkpatch() {
 
 check_scripts() {
 	cd "$TOP" && shellcheck -x .ci/run qemu/*.sh tests/guest/* tests/install/{guest,installed,packaged,purged,tap.sh} \
-		packaging/dkms/{prepare-rust,refresh} debian/ashmem-dkms.{postinst,postrm} samples/run
+		packaging/dkms/{prepare-rust,refresh,kernel-postinst} debian/ashmem-dkms.{postinst,postrm} samples/run
 }
 
 check_default() {

@@ -59,6 +59,8 @@ matrix_kernels() {
 matrix_kernel() {
 	local log=$dir/$1-$2.log result=$dir/$1-$2 status=0 release totals
 	rm -f "$result"-*
+	# The newest there is, not the one that was the newest once.
+	rm -f "$CACHE/pick/$1-$2"
 	say "==> make test ARCH=$1 KERNEL=$2; its output in ${log#"$TOP"/}"
 	ARCH=$1 KERNEL=$2 TESTS='' GUESTS_ONLY=1 "$TOP/qemu/inside.sh" test >"$log" 2>&1 </dev/null || status=$?
 	release=$(sed -n 's/^==> build the module for \(.*\) \.\.\. .*/\1/p' "$log")

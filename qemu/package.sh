@@ -15,7 +15,7 @@ make_deb() {
 	local dir=$TOP/build/deb
 	rm -rf "$dir"
 	mkdir -p "$dir/source"
-	tar -C "$TOP" -c --exclude=./build --exclude=./.git --exclude=target . | tar -C "$dir/source" -x
+	tar -C "$TOP" -c --exclude=./build --exclude=./.git --exclude-vcs-ignores . | tar -C "$dir/source" -x
 	# The first time the root is made, which says so itself.
 	in_package_root true
 	step "$TOP/build/log/deb.log" "build the packages" \
