@@ -70,7 +70,8 @@ pub(crate) struct Thread {
 pub(crate) struct ThreadState {
     /// What there is for it.
     todo: Queue,
-    /// Whether that is worth waking up for: a `BR_TRANSACTION_COMPLETE` comes with the reply.
+    /// Whether that is worth waking up for: a `BR_TRANSACTION_COMPLETE` comes with the reply. Not set when
+    /// there is nothing: a read that waits would never end.
     is_urgent: bool,
     /// What it is in the middle of.
     pub(crate) busy: Busy,
@@ -179,7 +180,12 @@ impl ThreadState {
 
     /// Takes a parcel that it has not read.
     pub(crate) fn pop_parcel(&mut self) -> Option<(KBox<Parcel>, Place)> {
-        self.todo.pop_parcel()
+        let taken = self.todo.pop_parcel();
+        // What is left is urgent by itself, unless the parcel is a reply: then an error takes its place.
+        if self.todo.is_empty() {
+            self.is_urgent = false;
+        }
+        taken
     }
 
     /// Takes the first that there is for it.

@@ -2,13 +2,15 @@
 
 //! The receive buffer: full, in pieces, unmapped.
 
-use ashmem_binder::{uapi, Binder, Parcel, Return};
+use ashmem_binder::{uapi, Binder, Errno, Parcel, Return};
 
 use crate::{
+    process::{leave_output, run_first, sleeps, stay_on_this_cpu, Child, Line},
     scene::{
-        await_reply, call, call_fails, call_for_data, ensure, expect, next, receive, respond,
-        send_one_way, Scene, BUFFER, DEAD, FAILED,
+        await_reply, call, call_fails, call_for_data, ensure, enter, expect, next, receive,
+        respond, send_one_way, Scene, BUFFER, DEAD, FAILED,
     },
+    threads::{catch_signals, is_ready, set_no_wait},
     Test,
 };
 
@@ -26,6 +28,13 @@ pub const TESTS: &[(&str, Test)] = &[
         "unmapped_with_parcels_on_their_way",
         unmapped_with_parcels_on_their_way,
     ),
+    ("unmapped_with_an_unread_parcel", |scene| {
+        unmapped_with_an_unread_parcel(scene, false)
+    }),
+    ("unmapped_with_more_behind_it", |scene| {
+        unmapped_with_an_unread_parcel(scene, true)
+    }),
+    ("unmapped_behind_a_signal", unmapped_behind_a_signal),
 ];
 
 fn all_of_it(scene: &Scene) -> Result<(), String> {
@@ -330,4 +339,92 @@ fn unmapped_with_parcels_on_their_way(scene: &Scene) -> Result<(), String> {
         crate::process::is_closed_within(&reader, 10) || server.pid() == 0,
         "nobody has it",
     )
+}
+
+/// How long a process may take to end that has nothing to wait for, in seconds.
+const SOON: i32 = 30;
+
+/// There is nothing to read for this thread, and it is told so.
+///
+/// A thread that is told otherwise may look for it for ever, and nobody could end that: it does not read then.
+fn has_nothing_to_read(binder: &Binder) -> Result<(), String> {
+    ensure(!is_ready(binder, 0), "poll knows of nothing to read")?;
+    leave_output();
+    set_no_wait(binder, true);
+    let read = binder.write_read(&[], &mut [0; 256]);
+    expect(read.result, Err(Errno(libc::EAGAIN)), "a read")
+}
+
+/// A parcel has been given to a thread that had no space for it, when the buffer goes: nothing is left. What
+/// is `behind` it, that a transaction of its own has failed, the thread learns at once.
+fn unmapped_with_an_unread_parcel(scene: &Scene, behind: bool) -> Result<(), String> {
+    let (ours, theirs) = Line::pair();
+    let server = Child::fork(move || {
+        let mut binder = scene.open();
+        scene
+            .become_manager(&binder, 0, 0)
+            .map_err(|err| format!("{err:?}"))?;
+        enter(&binder);
+        theirs.tell(1);
+        let read = binder.write_read(&[], &mut [0; 4]);
+        expect(read.result, Ok(()), "a read without space")?;
+        if behind {
+            let call = binder.write(&Parcel::new().transaction());
+            expect(call.result, Ok(()), "a call to itself")?;
+        }
+        binder.unmap(0, BUFFER);
+        if behind {
+            ensure(is_ready(&binder, 0), "poll knows of the failure")?;
+            set_no_wait(&binder, true);
+            ensure(matches!(next(&binder)?, Return::Failed), "the failure")?;
+        }
+        has_nothing_to_read(&binder)
+    });
+    ours.hear()?;
+    sleeps(server.pid())?;
+    let binder = scene.open();
+    let sent = send_one_way(&binder, &Parcel::new())?;
+    ensure(matches!(sent, Return::Complete), "on its way")?;
+    server.join_within(SOON)
+}
+
+/// As above; but it was a signal that ended the read.
+fn unmapped_behind_a_signal(scene: &Scene) -> Result<(), String> {
+    const TRIES: usize = 50;
+    const TOO_LATE: &str = "the signal came too late";
+    stay_on_this_cpu();
+    for _ in 0..TRIES {
+        let (ours, theirs) = Line::pair();
+        let server = Child::fork(move || {
+            catch_signals();
+            let mut binder = scene.open();
+            scene
+                .become_manager(&binder, 0, 0)
+                .map_err(|err| format!("{err:?}"))?;
+            enter(&binder);
+            theirs.tell(1);
+            let read = binder.write_read(&[], &mut [0; 256]);
+            if read.result.is_ok() {
+                return Err(TOO_LATE.into());
+            }
+            expect(read.result, Err(Errno(libc::EINTR)), "an interrupted read")?;
+            binder.unmap(0, BUFFER);
+            has_nothing_to_read(&binder)
+        });
+        ours.hear()?;
+        // It cannot run before it has both, if this thread does not sleep.
+        run_first()?;
+        sleeps(server.pid())?;
+        let binder = scene.open();
+        let one_way = Parcel::new().flags(uapi::transaction_flags_TF_ONE_WAY);
+        let written = binder.write(&one_way.transaction());
+        // SAFETY: It has a handler for that.
+        unsafe { libc::kill(server.pid(), libc::SIGUSR1) };
+        expect(written.result, Ok(()), "one-way")?;
+        match server.join_within(SOON) {
+            Err(text) if text == TOO_LATE => {}
+            result => return result,
+        }
+    }
+    Err(format!("in {TRIES} tries {TOO_LATE}"))
 }

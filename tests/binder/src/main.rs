@@ -47,6 +47,18 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "the kernel's binder delivers to where nothing is mapped",
     ),
     (
+        "unmapped_with_an_unread_parcel",
+        "the kernel's binder delivers to where nothing is mapped",
+    ),
+    (
+        "unmapped_with_more_behind_it",
+        "the kernel's binder delivers to where nothing is mapped",
+    ),
+    (
+        "unmapped_behind_a_signal",
+        "the kernel's binder delivers to where nothing is mapped",
+    ),
+    (
         "read_buffer_and_files",
         "the kernel's binder leaves the file descriptor open",
     ),

@@ -9,7 +9,10 @@ use std::{
         unix::net::UnixStream,
     },
     panic::{catch_unwind, AssertUnwindSafe},
+    time::{Duration, Instant},
 };
+
+use crate::SKIP;
 
 /// Why a call has failed, with what was tried.
 pub fn because(what: &str) -> impl Fn(std::io::Error) -> String + '_ {
@@ -58,15 +61,62 @@ impl Child {
 
     /// Waits for its end; the error is what it said, or how it ended.
     pub fn join(mut self) -> Result<(), String> {
-        let mut text = String::new();
-        self.result
-            .read_to_string(&mut text)
-            .map_err(because("read the result"))?;
-        match self.wait() {
-            0 => Ok(()),
-            status if text.is_empty() => Err(format!("a process ended with status {status:#x}")),
-            _ => Err(text),
+        let status = self.wait();
+        if status == 0 {
+            return Ok(());
         }
+        // What is there: a process that it has left behind may hold the other end open.
+        let mut text = Vec::new();
+        self.result
+            .set_nonblocking(true)
+            .map_err(because("read the result"))?;
+        let _ = self.result.read_to_end(&mut text);
+        if text.is_empty() {
+            return Err(format!("a process ended with status {status:#x}"));
+        }
+        Err(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// As above, but if it has not ended within `seconds`, it is killed, and that is the error.
+    pub fn join_within(self, seconds: i32) -> Result<(), String> {
+        if self.has_ended_within(seconds)? {
+            return self.join();
+        }
+        self.kill_within(seconds)?;
+        Err(format!("a process had not ended after {seconds} s"))
+    }
+
+    /// Kills it. The error is that it has not ended within `seconds`: then nobody waits for it any more.
+    pub fn kill_within(mut self, seconds: i32) -> Result<(), String> {
+        // SAFETY: A child of this process that has not been waited for.
+        unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        if self.has_ended_within(seconds)? {
+            self.wait();
+            return Ok(());
+        }
+        let pid = std::mem::take(&mut self.pid);
+        Err(format!(
+            "process {pid} was killed and still runs after {seconds} s: nobody can end it, and the module \
+             stays in use"
+        ))
+    }
+
+    /// Whether it has ended, or will have within `seconds`; it still has to be waited for.
+    fn has_ended_within(&self, seconds: i32) -> Result<bool, String> {
+        // SAFETY: It opens a file descriptor.
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, self.pid, 0) };
+        if fd < 0 {
+            return Err(because("pidfd_open")(std::io::Error::last_os_error()));
+        }
+        // SAFETY: The kernel has just opened it.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+        let mut poll = libc::pollfd {
+            fd: fd.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: One structure, as it says.
+        Ok(unsafe { libc::poll(&mut poll, 1, seconds * 1000) } == 1)
     }
 
     /// Kills it, and waits for its end.
@@ -194,4 +244,60 @@ pub fn limit_fds(limit: u64) {
 pub fn thread_id() -> i32 {
     // SAFETY: It has no arguments.
     unsafe { libc::syscall(libc::SYS_gettid) as i32 }
+}
+
+/// Closes the calling process's output: one that may never end must not keep open what others read to its end.
+pub fn leave_output() {
+    // SAFETY: The name is a string, and the numbers are this process's.
+    unsafe {
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        assert!(null >= 0, "open /dev/null");
+        libc::dup2(null, libc::STDOUT_FILENO);
+        libc::dup2(null, libc::STDERR_FILENO);
+    }
+}
+
+/// Keeps the calling thread, and what it starts, on the CPU where it is.
+pub fn stay_on_this_cpu() {
+    // SAFETY: The set is there, and empty before one is added.
+    unsafe {
+        let mut cpus: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(libc::sched_getcpu() as usize, &mut cpus);
+        let size = std::mem::size_of_val(&cpus);
+        assert_eq!(0, libc::sched_setaffinity(0, size, &cpus));
+    }
+}
+
+/// From now on the calling thread runs before all ordinary ones, but not what it starts.
+pub fn run_first() -> Result<(), String> {
+    let priority = 1i32;
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: `struct sched_param` is a number. Not every C library has the function.
+    match unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &priority) } {
+        0 => Ok(()),
+        _ => Err(format!(
+            "{SKIP}no SCHED_FIFO: {}",
+            std::io::Error::last_os_error()
+        )),
+    }
+}
+
+/// What `/proc` says of a thread, from its state on: the fields of `stat` behind the name.
+fn fields(thread: i32) -> Result<Vec<String>, String> {
+    let stat = std::fs::read_to_string(format!("/proc/{thread}/stat"));
+    let stat = stat.map_err(because("/proc/.../stat"))?;
+    let (_, fields) = stat.rsplit_once(')').ok_or("no name in stat")?;
+    Ok(fields.split_whitespace().map(String::from).collect())
+}
+
+/// Waits until a thread sleeps in a system call.
+pub fn sleeps(thread: i32) -> Result<(), String> {
+    let start = Instant::now();
+    while fields(thread)?.first().map(String::as_str) != Some("S") {
+        if start.elapsed() > Duration::from_secs(30) {
+            return Err(format!("thread {thread} does not sleep"));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }

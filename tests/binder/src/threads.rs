@@ -212,7 +212,7 @@ fn spawn_looper(scene: &Scene) -> Result<(), String> {
 }
 
 /// Sets or clears `O_NONBLOCK`.
-fn set_no_wait(binder: &Binder, no_wait: bool) {
+pub fn set_no_wait(binder: &Binder, no_wait: bool) {
     let flags = libc::O_RDWR | if no_wait { libc::O_NONBLOCK } else { 0 };
     // SAFETY: It sets a flag of the open file.
     assert_eq!(0, unsafe {
@@ -272,7 +272,7 @@ fn no_space_for_returns(scene: &Scene) -> Result<(), String> {
 }
 
 /// Whether there is something to read, within `ms` milliseconds.
-fn is_ready(binder: &Binder, ms: i32) -> bool {
+pub fn is_ready(binder: &Binder, ms: i32) -> bool {
     let mut poll = libc::pollfd {
         fd: binder.as_fd().as_raw_fd(),
         events: libc::POLLIN,
@@ -370,17 +370,22 @@ fn epoll_outlives_the_thread(scene: &Scene) -> Result<(), String> {
 /// Does nothing: a signal with a handler interrupts.
 extern "C" fn nothing(_signal: i32) {}
 
-fn signals_interrupt(scene: &Scene) -> Result<(), String> {
-    let (server, _line) = scene.answering(|_, _| Parcel::new());
-    let binder = scene.open();
-    let mut space = [0; 256];
-    binder.write_read(&[], &mut space);
+/// From now on `SIGUSR1` interrupts this process, and does nothing else.
+pub fn catch_signals() {
     // SAFETY: The handler does nothing.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = nothing as *const () as usize;
         libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut());
     }
+}
+
+fn signals_interrupt(scene: &Scene) -> Result<(), String> {
+    let (server, _line) = scene.answering(|_, _| Parcel::new());
+    let binder = scene.open();
+    let mut space = [0; 256];
+    binder.write_read(&[], &mut space);
+    catch_signals();
     let (pid, tid) = (std::process::id() as i32, thread_id());
     for round in 0..5 {
         // Not a process: closing its copy of the device would end the read, too.
