@@ -432,6 +432,10 @@ impl Process {
     /// A one-way parcel is done with: the next one comes.
     fn next_one_way(&self) {
         let mut state = self.lock();
+        // Who has set that drops all that waits: nobody may get it now.
+        if state.is_closed {
+            return;
+        }
         match state.one_way_todo.pop_parcel() {
             Some((parcel, place)) => state.give(parcel, place),
             None => state.one_way_is_busy = false,

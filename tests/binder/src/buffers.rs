@@ -2,10 +2,20 @@
 
 //! The receive buffer: full, in pieces, unmapped.
 
+use std::{
+    os::fd::{AsFd, AsRawFd},
+    sync::atomic::{AtomicI32, Ordering},
+    thread,
+    time::Duration,
+};
+
 use ashmem_binder::{uapi, Binder, Errno, Parcel, Return};
 
 use crate::{
-    process::{leave_output, run_first, sleeps, stay_on_this_cpu, Child, Line},
+    process::{
+        is_closed_within, leave_output, open_fds, pipe, run_first, sleeps, stay_on_this_cpu,
+        thread_id, Child, Line,
+    },
     scene::{
         await_reply, call, call_fails, call_for_data, ensure, enter, expect, next, receive,
         respond, send_one_way, Scene, BUFFER, DEAD, FAILED,
@@ -35,6 +45,7 @@ pub const TESTS: &[(&str, Test)] = &[
         unmapped_with_an_unread_parcel(scene, true)
     }),
     ("unmapped_behind_a_signal", unmapped_behind_a_signal),
+    ("unmapped_while_another_waits", unmapped_while_another_waits),
 ];
 
 fn all_of_it(scene: &Scene) -> Result<(), String> {
@@ -427,4 +438,82 @@ fn unmapped_behind_a_signal(scene: &Scene) -> Result<(), String> {
         }
     }
     Err(format!("in {TRIES} tries {TOO_LATE}"))
+}
+
+/// One-way parcels are behind another one, and a thread waits for them, when the buffer goes: it gets none.
+fn unmapped_while_another_waits(scene: &Scene) -> Result<(), String> {
+    let (ours, theirs) = Line::pair();
+    let server = Child::fork(move || {
+        // What wakes the thread that waits lets it run at once.
+        stay_on_this_cpu();
+        let binder = scene.open_unmapped();
+        let map = binder
+            .try_map(BUFFER, libc::PROT_READ)
+            .map_err(|err| format!("{err:?}"))?;
+        scene
+            .become_manager(&binder, 0, 0)
+            .map_err(|err| format!("{err:?}"))?;
+        enter(&binder);
+        theirs.tell(1);
+        // It is kept, so that no other one comes.
+        receive(&binder)?;
+        theirs.tell(1);
+        theirs.hear()?;
+
+        let before = open_fds();
+        let waiting = AtomicI32::new(0);
+        let read = thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut space = [0; 256];
+                // The first read returns at once.
+                let first = binder.write_read(&[], &mut space);
+                let is_first = run_first();
+                waiting.store(thread_id(), Ordering::Release);
+                expect(first.result, Ok(()), "the first read")?;
+                is_first?;
+                Ok(binder.write_read(&[], &mut space))
+            });
+            let waits = loop {
+                match waiting.load(Ordering::Acquire) {
+                    0 => thread::sleep(Duration::from_millis(1)),
+                    id => break sleeps(id),
+                }
+            };
+            // SAFETY: The mapping is this test's, and nobody looks at it.
+            unsafe { libc::munmap(map, BUFFER) };
+            // Who closes a file descriptor ends the read.
+            // SAFETY: A file descriptor that nobody uses.
+            unsafe { libc::close(libc::dup(binder.as_fd().as_raw_fd())) };
+            let read = reader.join().map_err(|_| "panic".to_string())?;
+            waits.and(read)
+        })?;
+        expect(read.result, Ok(()), "the read")?;
+        ensure(
+            matches!(read.returns[..], [Return::Noop]),
+            &format!("nothing was read: {:?}", read.returns),
+        )?;
+        expect(open_fds(), before, "none was installed")?;
+        theirs.tell(1);
+        theirs.hear().map(drop)
+    });
+    ours.hear()?;
+    let binder = scene.open();
+    let send = |parcel: &Parcel| -> Result<(), String> {
+        let sent = send_one_way(&binder, parcel)?;
+        ensure(matches!(sent, Return::Complete), "on its way")
+    };
+    send(&Parcel::new())?;
+    ours.hear()?;
+    // The server has no end of it but what is sent.
+    let (reader, writer) = pipe();
+    for _ in 0..2 {
+        send(&Parcel::new().fd(writer.as_fd(), 0))?;
+    }
+    drop(writer);
+    ours.tell(1);
+    if ours.hear().is_ok() {
+        ensure(is_closed_within(&reader, 10), "nobody has it")?;
+        ours.tell(1);
+    }
+    server.join()
 }

@@ -59,6 +59,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "the kernel's binder delivers to where nothing is mapped",
     ),
     (
+        "unmapped_while_another_waits",
+        "the kernel's binder keeps what it cannot deliver until the process ends",
+    ),
+    (
         "read_buffer_and_files",
         "the kernel's binder leaves the file descriptor open",
     ),
