@@ -62,6 +62,7 @@ mod helpers {
     pub(crate) mod node;
     pub(crate) mod param;
     pub(crate) mod slab;
+    pub(crate) mod task;
     pub(crate) mod trace;
 
     /// What differs between kernels.

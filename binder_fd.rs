@@ -56,6 +56,7 @@ mod helpers {
     pub(crate) mod fops;
     pub(crate) mod memcg;
     pub(crate) mod misc;
+    pub(crate) mod task;
 
     /// What differs between kernels.
     pub(crate) mod versions {

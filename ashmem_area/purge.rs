@@ -18,7 +18,10 @@ use super::{
     task,
     AshmemArea, //
 };
-use crate::pin::region::Pins;
+use crate::{
+    helpers::task::is_killed,
+    pin::region::Pins, //
+};
 
 /// Purges what is unpinned now; returns how many pages of it had not been purged before.
 ///
@@ -43,7 +46,7 @@ fn purge_region(pins: Arc<Pins>) -> Result {
     let mut from = 0;
 
     while let Some(purged) = pins.purge_from(from) {
-        if task::is_killed() {
+        if is_killed() {
             return Err(EINTR);
         }
         from = purged.pages.last() + 1;

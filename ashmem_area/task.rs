@@ -31,19 +31,6 @@ pub(crate) fn process_id() -> i32 {
     unsafe { (*current!().as_ptr()).tgid }
 }
 
-/// Whether the caller has been killed: `fatal_signal_pending()`.
-pub(crate) fn is_killed() -> bool {
-    let task = current!();
-    let killed = 1 << (bindings::SIGKILL - 1);
-
-    if !task.signal_pending() {
-        return false;
-    }
-    // SAFETY: The current task outlives this call; another one may set the bit at any time.
-    let pending = unsafe { (&raw const (*task.as_ptr()).pending.signal.sig[0]).read_volatile() };
-    pending & killed != 0
-}
-
 /// Carries out `work` with its allocations without `__GFP_FS`: `memalloc_nofs_save()`.
 pub(crate) fn without_fs_reclaim<R>(work: impl FnOnce() -> R) -> R {
     let flags = {

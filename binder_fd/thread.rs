@@ -41,7 +41,10 @@ use super::{
     },
     transact, //
 };
-use crate::helpers::versions::poll::PollCondVarBox;
+use crate::helpers::{
+    task::is_killed,
+    versions::poll::PollCondVarBox, //
+};
 
 /// What a thread is in the middle of. There is one manager, and it calls nobody, so there is one such
 /// thing at a time.
@@ -291,7 +294,7 @@ impl Thread {
     /// Carries out commands. `consumed`, in bytes, is moved past each that was.
     ///
     /// Stops when a transaction or reply has failed and that has not been read yet. `EFAULT`, `EINVAL`
-    /// for what is no command.
+    /// for what is no command, `EINTR` if the caller is killed.
     pub(crate) fn write(
         self: &Arc<Self>,
         buffer: u64,
@@ -301,6 +304,10 @@ impl Thread {
     ) -> Result {
         let end = buffer.wrapping_add(size);
         loop {
+            // There may be commands for hours.
+            if is_killed() {
+                return Err(EINTR);
+            }
             let at = buffer.wrapping_add(*consumed);
             if at >= end || self.has_failed() {
                 return Ok(());

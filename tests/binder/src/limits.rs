@@ -2,12 +2,18 @@
 
 //! What a process can make the kernel keep, and who pays for it.
 
-use std::{fs, thread};
+use std::{
+    fs::{self, File},
+    io::{Error, Write},
+    os::fd::{AsRawFd, FromRawFd},
+    thread,
+    time::{Duration, Instant},
+};
 
 use ashmem_binder::{uapi, Binder, Errno, Parcel};
 
 use crate::{
-    process::{Child, Line},
+    process::{because, leave_output, system_time, Child, Line},
     scene::{call_for_data, ensure, enter, expect, receive, Scene},
     Test, SKIP,
 };
@@ -18,6 +24,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("threads_are_bounded", threads_are_bounded),
     ("unread_completions", unread_completions),
     ("module_stays_while_used", module_stays_while_used),
+    // The last one: when it fails, the module stays in use for long.
+    ("killed_while_it_writes", killed_while_it_writes),
 ];
 
 /// The buffer is charged to the memory cgroup of who has mapped it, not of who fills it.
@@ -155,4 +163,75 @@ fn unread_completions(scene: &Scene) -> Result<(), String> {
         told += returns.len();
     }
     expect(told, sent, "how many were told")
+}
+
+/// The size of what [`many_commands`] maps so often, in bytes.
+const COMMANDS: usize = 16 << 20;
+/// How often.
+const TIMES: usize = 4096;
+
+/// Commands that do nothing, 64 GiB of them in 16 MiB of memory: the address. They are never unmapped.
+fn many_commands() -> Result<u64, String> {
+    let command = uapi::binder_driver_command_protocol_BC_EXIT_LOOPER.to_ne_bytes();
+    // SAFETY: It opens a file descriptor; the name is a string.
+    let fd = unsafe { libc::memfd_create(c"commands".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(because("memfd_create")(Error::last_os_error()));
+    }
+    // SAFETY: The kernel has just opened it.
+    let mut file = unsafe { File::from_raw_fd(fd) };
+    file.write_all(&command.repeat(COMMANDS / command.len()))
+        .map_err(because("write the commands"))?;
+
+    let map = |at, size, prot, flags, fd| {
+        // SAFETY: A new mapping where there is none, or nothing but the one that was reserved here.
+        let map = unsafe { libc::mmap(at, size, prot, flags, fd, 0) };
+        match map {
+            libc::MAP_FAILED => Err(because("map the commands")(Error::last_os_error())),
+            _ => Ok(map),
+        }
+    };
+    let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let size = TIMES * COMMANDS;
+    let start = map(std::ptr::null_mut(), size, libc::PROT_NONE, private, -1)?;
+    for number in 0..TIMES {
+        let at = start.wrapping_byte_add(number * COMMANDS);
+        let flags = libc::MAP_SHARED | libc::MAP_FIXED;
+        map(at, COMMANDS, libc::PROT_READ, flags, file.as_raw_fd())?;
+    }
+    Ok(start as u64)
+}
+
+/// Who is killed among commands that would take many minutes is soon gone.
+fn killed_while_it_writes(scene: &Scene) -> Result<(), String> {
+    const SOON: i32 = 30;
+    let (ours, theirs) = Line::pair();
+    let writer = Child::fork(move || {
+        let binder = scene.open_unmapped();
+        let mut bwr = uapi::binder_write_read {
+            write_buffer: many_commands()?,
+            write_size: (TIMES * COMMANDS) as u64,
+            ..Default::default()
+        };
+        leave_output();
+        theirs.tell(1);
+        let result = binder.ioctl_on(uapi::BINDER_WRITE_READ, &mut bwr);
+        Err(format!(
+            "{result:?} after {} bytes of commands",
+            bwr.write_consumed
+        ))
+    });
+    if ours.hear().is_err() {
+        return writer.join();
+    }
+    // From here on it is in the kernel for nothing else.
+    let start = Instant::now();
+    let before = system_time(writer.pid())?;
+    while system_time(writer.pid())? < before + 10 {
+        if start.elapsed() > Duration::from_secs(60) {
+            return writer.join_within(0);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    writer.kill_within(SOON)
 }

@@ -86,6 +86,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "references_in_parcels",
         "the kernel's binder translates them",
     ),
+    (
+        "killed_while_it_writes",
+        "the kernel's binder carries out all commands first",
+    ),
 ];
 
 /// How the text of a test begins that cannot run, and says why.

@@ -290,6 +290,12 @@ fn fields(thread: i32) -> Result<Vec<String>, String> {
     Ok(fields.split_whitespace().map(String::from).collect())
 }
 
+/// How long a thread has been in the kernel, in ticks.
+pub fn system_time(thread: i32) -> Result<u64, String> {
+    let time = fields(thread)?.get(12).and_then(|time| time.parse().ok());
+    time.ok_or("no stime in stat".into())
+}
+
 /// Waits until a thread sleeps in a system call.
 pub fn sleeps(thread: i32) -> Result<(), String> {
     let start = Instant::now();
