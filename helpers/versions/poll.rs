@@ -8,7 +8,8 @@ pub(crate) use kernel::sync::poll::PollCondVarBox;
 #[cfg(before_7_3)]
 pub(crate) use boxed::PollCondVarBox;
 
-/// Before 7.3: as it is there, but dropping it waits until nobody who polls can still be looking.
+/// Before 7.3: as it is there, but dropping it waits until nobody who polls can still be looking, and its
+/// memory is charged.
 #[cfg(before_7_3)]
 mod boxed {
     use core::ops::Deref;
@@ -31,7 +32,7 @@ mod boxed {
             name: &'static CStr,
             key: Pin<&'static LockClassKey>,
         ) -> Result<Self, AllocError> {
-            KBox::pin_init(PollCondVar::new(name, key), GFP_KERNEL)
+            KBox::pin_init(PollCondVar::new(name, key), GFP_KERNEL_ACCOUNT)
                 .map(Self)
                 .map_err(|_| AllocError)
         }
