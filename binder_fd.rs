@@ -45,6 +45,10 @@
 //! the receiver's `Process`. The receiver's own file may be one of those, directly or within a socket:
 //! it would then keep itself. But a parcel needs a buffer, the buffer a mapping, and a mapping ends with
 //! the receiver's address space at the latest: then all that is still on its way to it is dropped.
+//!
+//! That does not hold for a file that itself keeps that address space in use (`mm_users`), as
+//! `/dev/vhost-net` does for who has called `VHOST_SET_OWNER` on it: on its way to that process it keeps the
+//! mapping, and so itself.
 
 #![warn(missing_docs, clippy::missing_docs_in_private_items)]
 
