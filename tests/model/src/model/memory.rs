@@ -270,6 +270,10 @@ impl Cell {
     fn advise(&mut self, regions: &mut [Region], advice: Advice) -> Answer<()> {
         match (advice, &mut self.content) {
             (Advice::DontFork, _) => self.dont_fork = true,
+            // What can never be written has no pages of its own: to the kernel it is a special mapping.
+            (Advice::DoFork, Content::Private(_)) if !self.may.contains(Prot::WRITE) => {
+                return Err(Errno::INVAL);
+            }
             (Advice::DoFork, _) => self.dont_fork = false,
             // The pages of a region stay: it is only not mapped any more until the next access.
             (Advice::DontNeed, Content::Shared(_)) => {}
