@@ -35,7 +35,7 @@ unsigned long ashmem_unlocked_end(struct address_space *mapping, unsigned long f
 			break;
 		}
 		/* The folio may be gone: then the answer is an old one, as it always may be. */
-		if (folio_test_locked(entry)) {
+		if (data_race(folio_test_locked(entry))) {
 			end = xas.xa_index;
 			break;
 		}
