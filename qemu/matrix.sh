@@ -57,12 +57,12 @@ matrix_kernels() {
 
 # matrix_kernel ARCHITECTURE VERSION-FLAVOUR: what `make test` does in guests of it. Leaves the release and the three totals.
 matrix_kernel() {
-	local log=$dir/$1-$2.log result=$dir/$1-$2 status=0 release totals
+	local log=$dir/$1-$2.log result=$dir/$1-$2 status=0 release totals RELEASE
 	rm -f "$result"-*
-	# The newest there is, not the one that was the newest once.
-	rm -f "$CACHE/pick/$1-$2"
+	# The newest there is now, not the one that was the newest once.
+	find_kernel "$2"
 	say "==> make test ARCH=$1 KERNEL=$2; its output in ${log#"$TOP"/}"
-	ARCH=$1 KERNEL=$2 TESTS='' GUESTS_ONLY=1 "$TOP/qemu/inside.sh" test >"$log" 2>&1 </dev/null || status=$?
+	ARCH=$1 KERNEL=$RELEASE TESTS='' GUESTS_ONLY=1 "$TOP/qemu/inside.sh" test >"$log" 2>&1 </dev/null || status=$?
 	release=$(sed -n 's/^==> build the module for \(.*\) \.\.\. .*/\1/p' "$log")
 	totals=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed\(, \([0-9]*\) skipped\)\?$/\1 \2 \4/p' "$log" | tail -n 1)
 	[ -n "$totals" ] || totals='0 1 0'

@@ -192,6 +192,16 @@ long try_map(int fd, size_t len, int prot, int flags)
 	return ret ? ret : result(munmap(p, len));
 }
 
+long reserve(size_t len, size_t align, char **addr)
+{
+	long ret = map(-1, len + align, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, addr);
+
+	if (!ret)
+		*addr += align - (unsigned long)*addr % align;
+	return ret;
+}
+
 long protect(void *addr, size_t len, int prot)
 {
 	return result(mprotect(addr, len, prot));

@@ -20,6 +20,11 @@
 #define PROT_RW		(PROT_READ | PROT_WRITE)
 #define PROT_RWX	(PROT_READ | PROT_WRITE | PROT_EXEC)
 
+/* Newer than the C library's header. */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
 /* What in_child() returns when signal @sig ended the child. */
 #define CHILD_SIGNALLED(sig)	(-100000L - (sig))
 
@@ -71,6 +76,9 @@ long map_at(void *hint, int fd, size_t len, int prot, int flags, off_t offset,
 long map(int fd, size_t len, int prot, int flags, char **addr);
 long try_map(int fd, size_t len, int prot, int flags);
 long protect(void *addr, size_t len, int prot);
+
+/* Reserve a place for @len bytes at a multiple of @align: nothing can be accessed there. */
+long reserve(size_t len, size_t align, char **addr);
 
 /* Touch one byte: 0, or the signal that it raised. */
 int touch_read(const char *p);

@@ -15,10 +15,6 @@
 #define DISK		"/dev/ashmem_swap"
 #define HUGE_SIZE	"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
-
 /* What swapon(2) looks for in the first page. */
 struct swap_header {
 	char boot[1024];
@@ -37,14 +33,9 @@ FIXTURE(swap) {
 /* The number in a file; 0 if there is none. */
 static unsigned long number_in(const char *path)
 {
-	char text[64] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[64];
 
-	if (fd < 0)
-		return 0;
-	(void)!read(fd, text, sizeof(text) - 1);
-	close(fd);
-	return strtoul(text, NULL, 0);
+	return file_line(path, "", text, sizeof(text)) ? strtoul(text, NULL, 0) : 0;
 }
 
 /* Writes what mkswap does. */
@@ -114,9 +105,7 @@ FIXTURE_SETUP(swap)
 		SKIP(return, "swapon: %s", strerror(errno));
 	self->fd = region("swap", self->len);
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, map(-1, 2 * self->len, PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &place));
-	place += self->len - (unsigned long)place % self->len;
+	ASSERT_EQ(0, reserve(self->len, self->len, &place));
 	ASSERT_EQ(0, map_at(place, self->fd, self->len, PROT_RW,
 			    MAP_SHARED | MAP_FIXED, 0, &self->p));
 	fill(self->p, self->len, 3);

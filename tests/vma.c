@@ -17,9 +17,6 @@
 #define MADV_POPULATE_READ	22
 #define MADV_POPULATE_WRITE	23
 #endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE		25
-#endif
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL	102
 #endif
@@ -236,9 +233,7 @@ TEST_F(vma, hugepages)
 	char *place, *p;
 
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, map(-1, len + huge, PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &place));
-	place += huge - (unsigned long)place % huge;
+	ASSERT_EQ(0, reserve(len, huge, &place));
 	ASSERT_EQ(0, map_at(place, fd, len, PROT_RW, variant->type | MAP_FIXED,
 			    0, &p));
 	/* Where the kernel has none, advice is an error, and may be. */
@@ -268,9 +263,7 @@ TEST_F(vma, private_and_never_written)
 		return;
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, set_mask(fd, PROT_READ));
-	ASSERT_EQ(0, map(-1, 4 * huge, PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, &place));
-	place += huge - (unsigned long)place % huge;
+	ASSERT_EQ(0, reserve(3 * huge, huge, &place));
 	ASSERT_EQ(0, map_at(place, fd, huge, PROT_READ,
 			    MAP_PRIVATE | MAP_FIXED, 0, &p));
 	ASSERT_EQ(0, map_at(place + 2 * huge, fd, huge, PROT_READ,

@@ -17,8 +17,8 @@ use crate::{
         thread_id, Child, Line,
     },
     scene::{
-        await_reply, call, call_fails, call_for_data, ensure, enter, expect, next, receive,
-        respond, send_one_way, Scene, BUFFER, DEAD, FAILED,
+        await_reply, call, call_fails, call_for_data, ensure, expect, next, receive, respond,
+        send_one_way, Scene, BUFFER, DEAD, FAILED,
     },
     threads::{catch_signals, is_ready, set_no_wait},
     Test,
@@ -237,10 +237,7 @@ fn no_more_than_four_mib(scene: &Scene) -> Result<(), String> {
     let _server = crate::process::Child::fork(|| {
         let mut binder = scene.open_unmapped();
         binder.map(16 << 20).map_err(|err| format!("{err:?}"))?;
-        scene
-            .become_manager(&binder, 0, 0)
-            .map_err(|err| format!("{err:?}"))?;
-        crate::scene::enter(&binder);
+        scene.serve(&binder, 0, 0)?;
         theirs.tell(1);
         loop {
             let tr = receive(&binder)?;
@@ -372,10 +369,7 @@ fn unmapped_with_an_unread_parcel(scene: &Scene, behind: bool) -> Result<(), Str
     let (ours, theirs) = Line::pair();
     let server = Child::fork(move || {
         let mut binder = scene.open();
-        scene
-            .become_manager(&binder, 0, 0)
-            .map_err(|err| format!("{err:?}"))?;
-        enter(&binder);
+        scene.serve(&binder, 0, 0)?;
         theirs.tell(1);
         let read = binder.write_read(&[], &mut [0; 4]);
         expect(read.result, Ok(()), "a read without space")?;
@@ -409,10 +403,7 @@ fn unmapped_behind_a_signal(scene: &Scene) -> Result<(), String> {
         let server = Child::fork(move || {
             catch_signals();
             let mut binder = scene.open();
-            scene
-                .become_manager(&binder, 0, 0)
-                .map_err(|err| format!("{err:?}"))?;
-            enter(&binder);
+            scene.serve(&binder, 0, 0)?;
             theirs.tell(1);
             let read = binder.write_read(&[], &mut [0; 256]);
             if read.result.is_ok() {
@@ -450,10 +441,7 @@ fn unmapped_while_another_waits(scene: &Scene) -> Result<(), String> {
         let map = binder
             .try_map(BUFFER, libc::PROT_READ)
             .map_err(|err| format!("{err:?}"))?;
-        scene
-            .become_manager(&binder, 0, 0)
-            .map_err(|err| format!("{err:?}"))?;
-        enter(&binder);
+        scene.serve(&binder, 0, 0)?;
         theirs.tell(1);
         // It is kept, so that no other one comes.
         receive(&binder)?;

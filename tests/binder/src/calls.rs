@@ -7,8 +7,8 @@ use ashmem_binder::{uapi, Binder, Parcel, Return};
 use crate::{
     process::{Child, Line},
     scene::{
-        await_reply, call, call_fails, call_for_data, ensure, enter, expect, next, receive,
-        respond, send_one_way, Scene, COOKIE, DEAD, FAILED, PTR,
+        await_reply, call, call_fails, call_for_data, ensure, expect, next, receive, respond,
+        send_one_way, Scene, COOKIE, DEAD, FAILED, PTR,
     },
     Test,
 };
@@ -127,10 +127,7 @@ fn server_in_a_pid_namespace(scene: &Scene) -> Result<(), String> {
     let server = Child::fork(|| {
         fork_into_namespace(&theirs, || {
             let binder = scene.open();
-            scene
-                .become_manager(&binder, 0, 0)
-                .map_err(|err| format!("{err:?}"))?;
-            enter(&binder);
+            scene.serve(&binder, 0, 0)?;
             theirs.tell(1);
             let tr = receive(&binder)?;
             expect(tr.sender_pid, 0, "the sender")?;

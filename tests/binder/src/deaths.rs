@@ -11,8 +11,8 @@ use crate::{
     missing_page::MissingPage,
     process::{is_closed_within, pipe, Child, Line},
     scene::{
-        await_reply, call, call_for_data, ensure, enter, expect, is_complete, next, receive,
-        respond, send_one_way, Scene,
+        await_reply, call, call_for_data, ensure, expect, is_complete, next, receive, respond,
+        send_one_way, Scene,
     },
     Test,
 };
@@ -202,10 +202,7 @@ fn server_closes_before_it_replies(scene: &Scene) -> Result<(), String> {
     let (ours, theirs) = Line::pair();
     let server = Child::fork(|| {
         let binder = scene.open();
-        binder
-            .become_manager(0, 0)
-            .map_err(|err| format!("{err:?}"))?;
-        enter(&binder);
+        scene.serve(&binder, 0, 0)?;
         theirs.tell(1);
         receive(&binder)?;
         drop(binder);
@@ -317,10 +314,7 @@ fn client_dies_before_the_reply(scene: &Scene) -> Result<(), String> {
 /// While the kernel reads the reply, there is nobody any more who waits for it.
 fn client_dies_while_it_is_replied_to(scene: &Scene) -> Result<(), String> {
     let binder = scene.open();
-    scene
-        .become_manager(&binder, 0, 0)
-        .map_err(|err| format!("{err:?}"))?;
-    enter(&binder);
+    scene.serve(&binder, 0, 0)?;
     let a_client = || {
         Child::fork(|| {
             let binder = scene.open();

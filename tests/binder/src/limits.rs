@@ -14,7 +14,7 @@ use ashmem_binder::{uapi, Binder, Errno, Parcel};
 
 use crate::{
     process::{because, leave_output, system_time, Child, Line},
-    scene::{call_for_data, ensure, enter, expect, receive, Scene},
+    scene::{call_for_data, ensure, expect, receive, Scene},
     Test, SKIP,
 };
 
@@ -49,10 +49,7 @@ fn the_receiver_pays(scene: &Scene) -> Result<(), String> {
         fs::write(format!("{GROUP}/cgroup.procs"), "0").map_err(|err| err.to_string())?;
         let mut binder = scene.open_unmapped();
         binder.map(SIZE).map_err(|err| format!("{err:?}"))?;
-        binder
-            .become_manager(0, 0)
-            .map_err(|err| format!("{err:?}"))?;
-        enter(&binder);
+        scene.serve(&binder, 0, 0)?;
         theirs.tell(1);
         loop {
             let tr = receive(&binder)?;

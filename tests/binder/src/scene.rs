@@ -63,9 +63,7 @@ impl Scene {
         // It takes its end along: the line ends if it does.
         let child = Child::fork(move || {
             let binder = self.open();
-            self.become_manager(&binder, PTR, COOKIE)
-                .map_err(|err| format!("become the manager: {err:?}"))?;
-            enter(&binder);
+            self.serve(&binder, PTR, COOKIE)?;
             theirs.tell(1);
             work(&binder, &theirs)
         });
@@ -73,6 +71,14 @@ impl Scene {
             panic!("the server: {:?}", child.join());
         }
         (child, ours)
+    }
+
+    /// Becomes the manager, and looks for what comes in.
+    pub fn serve(&self, binder: &Binder, ptr: u64, cookie: u64) -> Result<(), String> {
+        self.become_manager(binder, ptr, cookie)
+            .map_err(|err| format!("become the manager: {err:?}"))?;
+        enter(binder);
+        Ok(())
     }
 
     /// Becomes the manager. The one before is gone when its process is; but the kernel's binder closes its
