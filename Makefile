@@ -19,17 +19,19 @@ clean:
 
 # The release is in a file, or Debian's headers know it.
 RELEASE = $(or $(file <$(KDIR)/include/config/kernel.release),$(shell $(MAKE) -s -C $(KDIR) kernelrelease))
-# Under DESTDIR nobody can load the modules yet: who puts them in place runs depmod there.
+# Under DESTDIR nobody can load the modules yet: who puts them in place runs depmod there. The kernel's own
+# modules_install leaves it out where there is no System.map, as in Debian's headers.
 INSTALLED = $(DESTDIR)/lib/modules/$(RELEASE)/updates
 RUN_DEPMOD = $(if $(DESTDIR),true,depmod)
 MANUAL_PAGES := docs/man/ashmem.4 docs/man/binder_fd.4
 
 install: all
-	+$(MAKE) -C $(KDIR) $(MODULE_FILES) INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=$(RUN_DEPMOD) modules_install
+	+$(MAKE) -C $(KDIR) $(MODULE_FILES) INSTALL_MOD_PATH=$(DESTDIR) DEPMOD=true modules_install
 	install -D -m 644 packaging/modules-load.d/ashmem.conf $(DESTDIR)/usr/lib/modules-load.d/ashmem.conf
 	install -D -m 644 packaging/udev/60-ashmem.rules $(DESTDIR)/usr/lib/udev/rules.d/60-ashmem.rules
 	install -D -m 644 include/uapi/linux/ashmem.h $(DESTDIR)/usr/local/include/linux/ashmem.h
 	install -D -m 644 -t $(DESTDIR)/usr/local/share/man/man4 $(MANUAL_PAGES)
+	$(RUN_DEPMOD) $(RELEASE)
 
 uninstall:
 	rm -f $(foreach module,ashmem binder_fd,$(INSTALLED)/$(module).ko $(INSTALLED)/$(module).ko.*)
