@@ -20,10 +20,11 @@
 //!   AshmemArea::draft
 //!   Pins::state
 //!
-//! memory reclaim                    (the shrinker runs in it)
-//!   Pins::state                     (a mutex per region: its unpinned ranges)
-//!     list_lru                      (a spinlock per NUMA node, memory cgroup and one of 16: O(1) work)
-//!   i_mmap_rwsem, folio locks       (while pages are purged: nothing of ours is held)
+//! memory reclaim                    (the shrinker runs in it, and waits for a worker)
+//!   Scan::outcome                   (a mutex per scan: the worker's, while it purges)
+//!     Pins::state                   (a mutex per region: its unpinned ranges)
+//!       list_lru                    (a spinlock per NUMA node, memory cgroup and one of 16: O(1) work)
+//!     i_mmap_rwsem, folio locks     (while pages are purged)
 //! ```
 //!
 //! - `draft` is held while the backing file is created, hence across `GFP_KERNEL` allocations: code
@@ -33,10 +34,11 @@
 //! - The list's lock is taken under `Pins::state`. Reclaim goes the other way round: it looks for the
 //!   oldest range under the list's lock, only takes a reference to the region there, and takes the
 //!   region's lock when it has released the list's.
-//! - No lock is held while pages are purged; a mark on the range tells PIN to wait. Whoever waits for a
-//!   mark to go holds nothing that the purge could need.
-//! - Folio locks are the kernel's, and a task may hold some of them when it allocates memory. So reclaim
-//!   purges no page whose folio is locked: it looks before it begins.
+//! - No lock that others want is held while pages are purged; a mark on the range tells PIN to wait.
+//!   Whoever waits for a mark to go holds nothing that the purge could need.
+//! - Folio locks are the kernel's, and a task may hold some of them when it allocates memory. So it is not
+//!   the task that reclaims who purges, and it does not wait for ever for the one who does
+//!   ([`scan`](pin::scan)).
 //! - User memory is never read or written under any of these: a fault takes `mmap_lock`, the order
 //!   above reversed.
 //! - What the first mmap has frozen, and the protection mask at any time, is read with no lock.
@@ -54,8 +56,8 @@ mod pin;
 
 /// What the `kernel` crate lacks, or has only for the kernel's own code; in part over C files.
 mod helpers {
+    pub(crate) mod completion;
     pub(crate) mod debugfs;
-    pub(crate) mod folio;
     pub(crate) mod fops;
     pub(crate) mod memcg;
     pub(crate) mod misc;
@@ -69,6 +71,7 @@ mod helpers {
     pub(crate) mod versions {
         pub(crate) mod module;
     }
+    pub(crate) mod workqueue;
 }
 
 use ashmem_area::{

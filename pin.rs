@@ -15,6 +15,8 @@ pub(crate) mod lru;
 #[cfg(MODULE)]
 pub(crate) mod region;
 #[cfg(MODULE)]
+pub(crate) mod scan;
+#[cfg(MODULE)]
 pub(crate) mod shrinker;
 
 use kernel::{
@@ -303,12 +305,12 @@ impl<L: Lru> UnpinnedRanges<L> {
     /// Begins to purge the range that ends with the page `last`, where it was left off.
     ///
     /// `piece` is told what is left to purge, and answers with the last page of the part that shall go
-    /// now, if any. [`None`] if none shall, if there is no such range or nothing left of it. Until it
+    /// now. [`None`] if there is no such range or nothing left of it. Until it
     /// [ends](Self::end_punch), the range is neither pinned nor merged.
     pub(crate) fn begin_punch(
         &mut self,
         last: usize,
-        piece: impl FnOnce(PageRange) -> Option<usize>,
+        piece: impl FnOnce(PageRange) -> usize,
     ) -> Option<Punch> {
         let range = self.tree.get_mut(&last)?;
         let (punch, purgeable) = range.begin_punch(last, 0, piece)?;
@@ -324,7 +326,7 @@ impl<L: Lru> UnpinnedRanges<L> {
     pub(crate) fn begin_punch_from(
         &mut self,
         from: usize,
-        piece: impl FnOnce(PageRange) -> Option<usize>,
+        piece: impl FnOnce(PageRange) -> usize,
     ) -> Option<Punch> {
         let mut cursor = self.tree.cursor_lower_bound_mut(&from)?;
 
@@ -491,19 +493,18 @@ impl<L: Lru> Unpinned<L> {
 
     /// Begins to purge a part of a range that ends with the page `last`, but nothing before `from`.
     ///
-    /// Returns the purge, and how many pages are purgeable no more; [`None`] if nothing is left, or shall
-    /// go now.
+    /// Returns the purge, and how many pages are purgeable no more; [`None`] if nothing is left.
     fn begin_punch(
         &mut self,
         last: usize,
         from: usize,
-        piece: impl FnOnce(PageRange) -> Option<usize>,
+        piece: impl FnOnce(PageRange) -> usize,
     ) -> Option<(Punch, usize)> {
         let rest = PageRange::new(self.next.max(from), last)?;
         // INVARIANT: Not empty, whatever `piece` answers.
         let pages = PageRange {
             first: rest.first,
-            last: piece(rest)?.clamp(rest.first, rest.last),
+            last: piece(rest).clamp(rest.first, rest.last),
         };
         let punch = Punch {
             pages,

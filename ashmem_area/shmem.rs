@@ -77,10 +77,7 @@ extern "C" {
 
 use super::task;
 use crate::{
-    helpers::{
-        folio::unlocked_end,
-        versions::module::this_module, //
-    },
+    helpers::versions::module::this_module,
     pin::PageRange, //
 };
 
@@ -277,20 +274,6 @@ impl Backing {
         (index as usize)
             .saturating_add(most.max(1) - 1)
             .min(range.last())
-    }
-
-    /// The same for reclaim, which must not wait for a folio's lock: the task that it runs in may hold
-    /// it (`collapse_file()` and `migrate_pages()` allocate memory while they hold some). Nor does it cut
-    /// a folio in two that is in swap, which would be read back for that. [`None`] if that leaves
-    /// nothing.
-    ///
-    /// What is not locked now this task will not lock before it purges.
-    pub(crate) fn unlocked_piece(&self, range: PageRange, most: usize) -> Option<usize> {
-        let last = self.piece(range, most);
-        // SAFETY: The mapping is valid.
-        let end = unsafe { unlocked_end(self.mapping(), range.first(), last, range.last()) };
-
-        (end > range.first()).then(|| end - 1)
     }
 
     /// Gives the memory of pages back, which read as zero afterwards; private mappings keep theirs.

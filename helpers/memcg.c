@@ -12,6 +12,12 @@ struct mem_cgroup *ashmem_get_memcg(void)
 	return get_mem_cgroup_from_mm(current->mm);
 }
 
+/* Whether the caller has a reference to @memcg of its own now; there is none to NULL. */
+bool ashmem_tryget_memcg(struct mem_cgroup *memcg)
+{
+	return mem_cgroup_tryget(memcg);
+}
+
 void ashmem_put_memcg(struct mem_cgroup *memcg)
 {
 	mem_cgroup_put(memcg);

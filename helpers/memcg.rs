@@ -4,13 +4,19 @@
 //!
 //! C header: `include/linux/memcontrol.h`
 
-use kernel::prelude::*;
+use kernel::{
+    bindings,
+    prelude::*, //
+};
 
 // `struct mem_cgroup` as an untyped pointer: in some configurations it has members without a size, of
 // which the compiler would complain.
 extern "C" {
     /// `get_mem_cgroup_from_mm()` of the calling process.
     fn ashmem_get_memcg() -> *mut c_void;
+    /// `mem_cgroup_tryget()`.
+    #[allow(dead_code)] // binder_fd has groups of processes only.
+    fn ashmem_tryget_memcg(memcg: *mut c_void) -> bool;
     /// `mem_cgroup_put()`.
     fn ashmem_put_memcg(memcg: *mut c_void);
     /// `set_active_memcg()`.
@@ -35,6 +41,26 @@ impl Memcg {
         // INVARIANT: It returns a reference.
         // SAFETY: It may be called by any process.
         Self(unsafe { ashmem_get_memcg() })
+    }
+
+    /// A reference to a group, or to none; [`None`] if it goes.
+    ///
+    /// # Safety
+    ///
+    /// `memcg` must be valid, or null.
+    #[allow(dead_code)] // As above.
+    pub(crate) unsafe fn of(memcg: *mut bindings::mem_cgroup) -> Option<Self> {
+        let memcg = memcg.cast::<c_void>();
+
+        // INVARIANT: There is a reference if it says so.
+        // SAFETY: By the caller's promise.
+        unsafe { ashmem_tryget_memcg(memcg) }.then_some(Self(memcg))
+    }
+
+    /// The C structure; null where there are no groups.
+    #[allow(dead_code)] // As above.
+    pub(crate) fn as_ptr(&self) -> *mut bindings::mem_cgroup {
+        self.0.cast()
     }
 
     /// Carries out `allocate` with its accounted allocations charged to this group.

@@ -11,6 +11,10 @@ unsigned long ashmem_node_shortage(int nid)
 	pg_data_t *node = NODE_DATA(nid);
 	unsigned long shortage = 0;
 
+	/* An administrator can have any node scanned (debugfs). */
+	if (!node_online(nid))
+		return 0;
+
 	for (int i = 0; i < MAX_NR_ZONES; i++) {
 		struct zone *zone = &node->node_zones[i];
 		unsigned long free = zone_page_state(zone, NR_FREE_PAGES);

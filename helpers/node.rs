@@ -12,11 +12,11 @@ extern "C" {
 }
 
 /// How many pages are missing until each zone of a node has as many free as it should, its high
-/// watermark; 0 if memory is not short there.
+/// watermark; 0 if memory is not short there, or there is none.
 ///
 /// # Safety
 ///
-/// `nid` must be the number of a node that has memory.
+/// `nid` must be the number of a possible node.
 pub(crate) unsafe fn shortage(nid: c_int) -> usize {
     // SAFETY: By the caller's promise.
     unsafe { ashmem_node_shortage(nid) }

@@ -38,7 +38,10 @@ use super::{
     region::Pins,
     Lru, //
 };
-use crate::helpers::slab::Cache;
+use crate::helpers::{
+    memcg::Memcg,
+    slab::Cache, //
+};
 
 /// How many entries of regions that somebody waits for are passed over at a time.
 const MAX_SKIPPED: c_ulong = 32;
@@ -422,39 +425,27 @@ enum Head {
 }
 
 /// The ranges of a node and a memory cgroup, the one that was unpinned first at first.
-pub(crate) struct Victims {
+pub(crate) struct Victims<'a> {
     /// The node.
     nid: c_int,
     /// The group.
-    memcg: *mut bindings::mem_cgroup,
+    memcg: &'a Memcg,
     /// When the walk began, in ticks: ages are of that moment, for what is looked at later must not
     /// seem older.
     begun: u32,
     /// Of each list, its oldest range.
     heads: [Head; LISTS],
-    /// A region to pass over.
-    passed_over: Option<Arc<Pins>>,
 }
 
-impl Victims {
+impl<'a> Victims<'a> {
     /// Those of a node and a group.
-    ///
-    /// # Safety
-    ///
-    /// `memcg` must be valid for as long as this lives, or null: then it means the root group.
-    pub(crate) unsafe fn new(nid: c_int, memcg: *mut bindings::mem_cgroup) -> Self {
+    pub(crate) fn new(nid: c_int, memcg: &'a Memcg) -> Self {
         Self {
             nid,
             memcg,
             begun: ticks(),
             heads: [Head::Unknown; LISTS],
-            passed_over: None,
         }
-    }
-
-    /// Passes over a region from now on, in place of the last one that this was said of.
-    pub(crate) fn pass_over(&mut self, region: Arc<Pins>) {
-        self.passed_over = Some(region);
     }
 
     /// The range that was unpinned before all others: its region, and its last page, or [`FAR`].
@@ -492,8 +483,8 @@ impl Victims {
     /// What is known of the oldest range of a list when one looks.
     fn look_at(&self, lru: *mut bindings::list_lru) -> Head {
         let mut tick = None;
-        // SAFETY: The lists are alive, and the group by the promise to `new`.
-        if unsafe { bindings::list_lru_count_one(lru, self.nid, self.memcg) } != 0 {
+        // SAFETY: The lists are alive, and so is the group.
+        if unsafe { bindings::list_lru_count_one(lru, self.nid, self.memcg.as_ptr()) } != 0 {
             self.walk(lru, note_tick, &mut tick);
         }
         let now = ticks();
@@ -506,27 +497,31 @@ impl Victims {
 
     /// Lets `visit` look at the first entry of a list that may be purged.
     fn walk<T>(&self, lru: *mut bindings::list_lru, visit: Visit<T>, found: &mut Option<T>) {
-        let mut most = MAX_SKIPPED;
-        let mut visitor = Visitor {
-            visit,
-            found,
-            passed_over: self.passed_over.as_deref(),
-            cleared: 0,
-            most: &raw mut most,
-        };
+        loop {
+            let mut most = MAX_SKIPPED;
+            let mut visitor = Visitor {
+                visit,
+                found,
+                cleared: 0,
+                most: &raw mut most,
+            };
 
-        // SAFETY: The lists are alive, the group by the promise to `new`, and the callback gets what it
-        // expects.
-        unsafe {
-            bindings::list_lru_walk_one(
-                lru,
-                self.nid,
-                self.memcg,
-                Some(stop_at_first::<T>),
-                (&raw mut visitor).cast(),
-                &raw mut most,
-            )
-        };
+            // SAFETY: The lists and the group are alive, and the callback gets what it expects.
+            unsafe {
+                bindings::list_lru_walk_one(
+                    lru,
+                    self.nid,
+                    self.memcg.as_ptr(),
+                    Some(stop_at_first::<T>),
+                    (&raw mut visitor).cast(),
+                    &raw mut most,
+                )
+            };
+            // One that can be purged may be behind those that it was too many to take out at a time.
+            if visitor.cleared < MAX_CLEARED || visitor.found.is_some() {
+                return;
+            }
+        }
     }
 }
 
@@ -539,8 +534,6 @@ struct Visitor<'a, T> {
     visit: Visit<T>,
     /// Where it goes.
     found: &'a mut Option<T>,
-    /// A region to pass over.
-    passed_over: Option<&'a Pins>,
     /// How many entries were taken out of the list.
     cleared: u32,
     /// How many more entries are looked at.
@@ -585,10 +578,7 @@ unsafe extern "C" fn stop_at_first<T>(
         unsafe { bindings::list_lru_isolate(list, item) };
         return bindings::lru_status::LRU_REMOVED;
     }
-    let is_passed_over = visitor
-        .passed_over
-        .is_some_and(|other| core::ptr::eq(other, region));
-    if is_passed_over || region.is_closed() || region.is_waited_for() {
+    if region.is_closed() || region.is_waited_for() {
         return bindings::lru_status::LRU_SKIP;
     }
     *visitor.found = Some((visitor.visit)(entry));

@@ -93,15 +93,6 @@ pub(crate) struct Purged {
     pub(crate) freed: usize,
 }
 
-/// Why reclaim has purged nothing of a range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spared {
-    /// There is no such range any more.
-    Gone,
-    /// Who purges its next page might wait for a lock that the task holds, or read it back from swap.
-    Locked,
-}
-
 /// The pin state of a region, as the region owns it.
 ///
 /// Dropping it ends every purge of the region: what is still mapped is purged no more.
@@ -186,25 +177,18 @@ impl Pins {
         self.list
     }
 
-    /// Purges a piece of the range that ends with the page `last`, or [`lru::FAR`]: for reclaim.
-    pub(crate) fn purge(&self, last: u32) -> Result<Purged, Spared> {
+    /// Purges a piece of the range that ends with the page `last`, or [`lru::FAR`]; [`None`] if there
+    /// is no such range any more.
+    pub(crate) fn purge(&self, last: u32) -> Option<Purged> {
         let state = self.state.lock();
         let last = match (last as usize, last) {
-            (page, lru::FAR) => state.ranges.end_from(page).ok_or(Spared::Gone)?,
+            (page, lru::FAR) => state.ranges.end_from(page)?,
             (page, _) => page,
         };
-        let mut why = Spared::Gone;
 
         self.purge_piece(state, |ranges| {
-            ranges.begin_punch(last, |rest| {
-                let piece = self.backing.unlocked_piece(rest, PIECE);
-                if piece.is_none() {
-                    why = Spared::Locked;
-                }
-                piece
-            })
+            ranges.begin_punch(last, |rest| self.backing.piece(rest, PIECE))
         })
-        .ok_or(why)
     }
 
     /// Purges a piece of what is unpinned from the page `from` on; [`None`] if there is nothing left.
@@ -217,7 +201,7 @@ impl Pins {
         }
 
         self.purge_piece(state, |ranges| {
-            ranges.begin_punch_from(from, |rest| Some(self.backing.piece(rest, PIECE)))
+            ranges.begin_punch_from(from, |rest| self.backing.piece(rest, PIECE))
         })
     }
 

@@ -16,20 +16,24 @@ use kernel::{
     sync::atomic::{
         Atomic,
         Relaxed, //
-    }, //
+    },
+    workqueue::Queue, //
 };
 
 use super::{
     lru,
-    region::{
-        Spared,
-        PIECE, //
+    scan::{
+        Outcome,
+        Scan,
+        Wanted, //
     }, //
 };
 use crate::helpers::{
+    memcg::Memcg,
     node,
     param,
-    trace, //
+    trace,
+    workqueue::Workers, //
 };
 
 /// `SHRINKER_NUMA_AWARE` of `include/linux/shrinker.h`.
@@ -44,9 +48,8 @@ const EMPTY: c_ulong = c_ulong::MAX - 1;
 /// `__GFP_FS`: reclaim may call into filesystems.
 const GFP_FS: bindings::gfp_t = 1 << bindings::___GFP_FS_BIT;
 
-/// How often a range that was found may be gone when it is to be purged, or have a page that is locked, in
-/// one scan.
-const MAX_MISSES: usize = 16;
+/// How many scans are under way at a time, on each node.
+const MAX_SCANS: c_int = 16;
 
 /// How many pages to purge in one scan, and how many are enough for one reclaim while the system itself has
 /// memory. The kernel does not count what shrinkers free when a memory cgroup reclaims for its limit: it
@@ -69,8 +72,12 @@ unsafe impl Send for Shrinker {}
 unsafe impl Sync for Shrinker {}
 
 impl Shrinker {
-    /// Allocates the shrinker: `shrinker_alloc()`. The error is `ENOMEM`.
-    pub(crate) fn new() -> Result<Self> {
+    /// Allocates the shrinker, which has these workers purge: `shrinker_alloc()`. The error is `ENOMEM`.
+    ///
+    /// # Safety
+    ///
+    /// They must be there for as long as it is registered.
+    unsafe fn new(workers: &Queue) -> Result<Self> {
         // SAFETY: The name is a format without arguments.
         let shrinker =
             unsafe { bindings::shrinker_alloc(NUMA_AWARE | MEMCG_AWARE, c"ashmem".as_char_ptr()) };
@@ -84,6 +91,7 @@ impl Shrinker {
             // Unpinned pages need no I/O to be given back, and their owner has said that they may be.
             (*shrinker).seeks = 1;
             (*shrinker).batch = BATCH as c_long;
+            (*shrinker).private_data = core::ptr::from_ref(workers).cast_mut().cast();
         }
         // INVARIANT: Just allocated.
         Ok(Self(shrinker))
@@ -110,12 +118,15 @@ impl Drop for Shrinker {
 
 /// What gives unpinned pages back, for as long as the module is loaded.
 ///
-/// The shrinker is freed first, so that nobody walks the lists any more when they go.
+/// The shrinker is freed first, then what the workers have begun is ended: so nobody walks the lists any
+/// more when they go.
 #[pin_data]
 pub(crate) struct Reclaim {
     /// What reclaim calls.
     shrinker: Shrinker,
-    /// What it walks.
+    /// Who purges for it.
+    workers: Workers,
+    /// What they walk.
     #[pin]
     order: lru::Order,
 }
@@ -124,8 +135,10 @@ impl Reclaim {
     /// Makes the lists and registers the shrinker. The error is `ENOMEM`.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(&this in Self {
-            shrinker: Shrinker::new()?,
-            // SAFETY: The field before this one is initialised.
+            workers: Workers::new(c"ashmem", MAX_SCANS)?,
+            // SAFETY: The field before this one is initialised, and is dropped behind the shrinker.
+            shrinker: unsafe { Shrinker::new(&(*this.as_ptr()).workers)? },
+            // SAFETY: As above.
             order <- unsafe { lru::Order::new((*this.as_ptr()).shrinker.as_ptr()) },
             _: {
                 // SAFETY: As above.
@@ -163,7 +176,7 @@ unsafe extern "C" fn count_objects(
 ///
 /// To be called by reclaim only.
 unsafe extern "C" fn scan_objects(
-    _shrinker: *mut bindings::shrinker,
+    shrinker: *mut bindings::shrinker,
     sc: *mut bindings::shrink_control,
 ) -> c_ulong {
     // SAFETY: Reclaim passes a valid structure that only this thread uses.
@@ -174,44 +187,35 @@ unsafe extern "C" fn scan_objects(
     }
     // What the node lacks is given back at once: where nothing but shrinkers could give more, an
     // allocation that finds too little free after a reclaim ends in the OOM killer, whatever there is.
-    // SAFETY: Reclaim runs on nodes with memory only.
+    // SAFETY: Reclaim passes the number of a node.
     let shortage = unsafe { node::shortage(sc.nid) };
     if shortage == 0 && reclaimed() >= BATCH {
         return STOP;
     }
+    // SAFETY: The group that reclaim passes is alive, or null.
+    let Some(memcg) = (unsafe { Memcg::of(sc.memcg) }) else {
+        return STOP;
+    };
+    // SAFETY: This is the shrinker of `Reclaim`, which keeps the workers for as long as it is registered.
+    let workers = unsafe { Queue::from_raw((*shrinker).private_data.cast()) };
     SCANS.fetch_add(1, Relaxed);
 
-    let wanted = sc.nr_to_scan;
-    let mut purged = 0;
-    let mut freed = 0;
-    let mut misses = 0;
-    // SAFETY: The group that reclaim passes is alive, or null.
-    let mut victims = unsafe { lru::Victims::new(sc.nid, sc.memcg) };
-    while (purged < wanted || freed < shortage) && misses < MAX_MISSES {
-        let Some((region, last)) = victims.oldest() else {
-            break;
-        };
-        match region.purge(last) {
-            // A hole counts for no more than a piece, however long it is.
-            Ok(piece) => {
-                purged += piece.pages.pages().min(PIECE);
-                freed += piece.freed;
-            }
-            Err(Spared::Gone) => misses += 1,
-            Err(Spared::Locked) => {
-                misses += 1;
-                victims.pass_over(region);
-            }
-        }
-    }
+    let wanted = Wanted {
+        purged: sc.nr_to_scan,
+        freed: shortage,
+    };
+    let outcome = Scan::run_in(workers, sc.nid, memcg, wanted).unwrap_or(Outcome {
+        purged: 0,
+        freed: 0,
+    });
 
-    trace::shrink(sc.nid, wanted, purged, freed);
-    if purged == 0 {
+    trace::shrink(sc.nid, wanted.purged, outcome.purged, outcome.freed);
+    if outcome.purged == 0 {
         return STOP;
     }
-    sc.nr_scanned = purged as c_ulong;
-    account_reclaimed(freed);
-    freed as c_ulong
+    sc.nr_scanned = outcome.purged as c_ulong;
+    account_reclaimed(outcome.freed);
+    outcome.freed as c_ulong
 }
 
 /// How many pages shrinkers have freed in the reclaim that this task is in, and that it has not taken

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/swap.h>
 
 #include "ashmem_test.h"
@@ -133,13 +134,9 @@ TEST_F(swap, single_pages)
 	EXPECT_EQ(ASHMEM_NOT_PURGED, pin(self->fd, 0, half));
 }
 
-/*
- * A huge page that is in swap as one. To purge a part of it, it would have to be read back:
- * reclaim does not.
- */
+/* A huge page that is in swap as one goes without coming back. */
 TEST_F(swap, huge_page)
 {
-	size_t half = self->len / 2;
 	unsigned long before;
 	long kib;
 
@@ -151,16 +148,6 @@ TEST_F(swap, huge_page)
 	if (swapped_whole(self->len) == before)
 		SKIP(return, "the kernel splits huge pages that go to swap");
 	EXPECT_EQ(self->len >> 10, kib);
-	ASSERT_EQ(0, unpin(self->fd, 0, half));
-	EXPECT_EQ(0, drop_slab());
-	EXPECT_EQ(kib, swapped_kib(self->p));
-	ASSERT_EQ(0, pin(self->fd, 0, 0));
-	ASSERT_EQ(0, unpin(self->fd, half, 0));
-	EXPECT_EQ(0, drop_slab());
-	EXPECT_EQ(kib, swapped_kib(self->p));
-	ASSERT_EQ(0, pin(self->fd, 0, 0));
-	EXPECT_EQ(kib, swapped_kib(self->p));
-	/* As a whole it goes, without coming back. */
 	ASSERT_EQ(0, unpin(self->fd, 0, 0));
 	EXPECT_EQ(0, drop_slab());
 	EXPECT_EQ(0, swapped_kib(self->p));
@@ -168,19 +155,49 @@ TEST_F(swap, huge_page)
 	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, 0, 0));
 }
 
-/* An administrator purges what reclaim leaves. */
-TEST_F(swap, huge_page_and_purge_all)
+/* Its halves, purged by reclaim and by an administrator: what is pinned comes back. */
+TEST_F(swap, half_of_a_huge_page)
 {
 	size_t half = self->len / 2;
 
-	if (madvise(self->p, self->len, MADV_COLLAPSE))
-		SKIP(return, "no huge page: %s", strerror(errno));
-	ASSERT_EQ(0, madvise(self->p, self->len, MADV_PAGEOUT));
-	ASSERT_EQ(0, unpin(self->fd, half, 0));
-	EXPECT_EQ(half / self->page, purge_all());
-	EXPECT_TRUE(is_all(self->p + half, half, 0));
-	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, half, 0));
-	EXPECT_TRUE(is_filled(self->p, half, 3));
+	for (int i = 0; i < 4; i++) {
+		size_t purged = i & 1 ? half : 0, kept = half - purged;
+
+		fill(self->p, self->len, 3);
+		if (madvise(self->p, self->len, MADV_COLLAPSE))
+			SKIP(return, "no huge page: %s", strerror(errno));
+		ASSERT_EQ(0, madvise(self->p, self->len, MADV_PAGEOUT));
+		ASSERT_EQ(0, unpin(self->fd, purged, half));
+		EXPECT_EQ(i & 2 ? half / self->page : 0,
+			  i & 2 ? purge_all() : drop_slab());
+		EXPECT_TRUE(is_all(self->p + purged, half, 0));
+		EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, purged, half));
+		EXPECT_TRUE(is_filled(self->p + kept, half, 3));
+	}
+}
+
+/* One that begins and ends within huge pages keeps reclaim from no other region. */
+TEST_F(swap, others_behind_a_part)
+{
+	int fd = region("other", self->page);
+	char *p;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, map(fd, self->page, PROT_RW, MAP_SHARED, &p));
+	for (int i = 0; i < 3; i++) {
+		madvise(self->p, self->len, MADV_COLLAPSE);
+		ASSERT_EQ(0, madvise(self->p, self->len, MADV_PAGEOUT));
+		ASSERT_EQ(0, unpin(self->fd, self->page, self->len - 2 * self->page));
+		memset(p, 'x', self->page);
+		ASSERT_EQ(0, unpin(fd, 0, 0));
+		EXPECT_EQ(0, drop_slab());
+		EXPECT_TRUE(is_all(p, self->page, 0));
+		EXPECT_EQ(ASHMEM_WAS_PURGED, pin(fd, 0, 0));
+		EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, 0, 0));
+		memset(self->p, 'y', self->len);
+	}
+	munmap(p, self->page);
+	close(fd);
 }
 
 struct collapser {
@@ -239,6 +256,106 @@ TEST_F_TIMEOUT(swap, collapse_against_reclaim, 120)
 	fill(self->p, self->len, 4);
 	EXPECT_EQ(0, drop_slab());
 	EXPECT_TRUE(is_filled(self->p, self->len, 4));
+}
+
+#define CGROUP		"/sys/fs/cgroup/ashmem-swap"
+/* What the group may have, and what one of its tasks wants for itself. */
+#define GROUP_LIMIT	"12M"
+#define HUNGRY		(14UL << 20)
+
+/* Reads what comes back from swap: each page is charged, and the group has to reclaim for it. */
+static void *page_out_and_in(void *arg)
+{
+	struct collapser *c = arg;
+	char *back = c->p + c->len / 2;
+
+	while (!atomic_load(&c->stop)) {
+		madvise(back, c->len / 2, MADV_PAGEOUT);
+		is_filled(back, c->len / 2, 3);
+		atomic_fetch_add(&c->rounds, 1);
+	}
+	return NULL;
+}
+
+static void *fill_and_unpin(void *arg)
+{
+	struct collapser *c = arg;
+
+	while (!atomic_load(&c->stop)) {
+		memset(c->p, 'u', c->len / 2);
+		unpin(c->fd, 0, c->len / 2);
+		usleep(1000);
+		pin(c->fd, 0, c->len / 2);
+	}
+	return NULL;
+}
+
+static void *collapse_only(void *arg)
+{
+	struct collapser *c = arg;
+
+	while (!atomic_load(&c->stop))
+		madvise(c->p, c->len, MADV_COLLAPSE);
+	return NULL;
+}
+
+static void *be_hungry(void *arg)
+{
+	struct collapser *c = arg;
+	char *p;
+
+	if (map(-1, HUNGRY, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS, &p))
+		return NULL;
+	while (!atomic_load(&c->stop))
+		memset(p, 'h', HUNGRY);
+	munmap(p, HUNGRY);
+	return NULL;
+}
+
+/* In a cgroup that is full: rounds of who swaps in. */
+static long swap_in_and_collapse(void *arg)
+{
+	void *(*const work[])(void *) = {
+		page_out_and_in, page_out_and_in, fill_and_unpin, collapse_only, be_hungry,
+	};
+	pthread_t threads[ARRAY_SIZE(work)];
+	struct collapser c = { .len = *(size_t *)arg };
+	char *place;
+
+	if (write_text(CGROUP "/cgroup.procs", "0"))
+		return -errno;
+	c.fd = region("group", c.len);
+	if (reserve(c.len, c.len, &place) ||
+	    map_at(place, c.fd, c.len, PROT_RW, MAP_SHARED | MAP_FIXED, 0, &c.p))
+		return -ENOMEM;
+	fill(c.p, c.len, 3);
+	for (size_t i = 0; i < ARRAY_SIZE(work); i++)
+		if (pthread_create(&threads[i], NULL, work[i], &c))
+			return -EAGAIN;
+	for (int i = 0; i < 100 && atomic_load(&c.rounds) < 4000; i++)
+		usleep(100000);
+	atomic_store(&c.stop, true);
+	for (size_t i = 0; i < ARRAY_SIZE(work); i++)
+		pthread_join(threads[i], NULL);
+	return atomic_load(&c.rounds);
+}
+
+/*
+ * Who swaps in holds the lock of a folio that is in the swap cache only, while reclaim purges;
+ * who collapses holds those of pages that are purged, and waits for that one.
+ */
+TEST_F_TIMEOUT(swap, swap_in_and_collapse_against_reclaim, 120)
+{
+	long rounds;
+
+	if (write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory") ||
+	    mkdir(CGROUP, 0755))
+		SKIP(return, "no memory controller of cgroup2");
+	ASSERT_EQ(0, write_text(CGROUP "/memory.max", GROUP_LIMIT));
+	rounds = in_child(swap_in_and_collapse, &self->len);
+	TH_LOG("%ld rounds", rounds);
+	EXPECT_LT(0, rounds);
+	EXPECT_EQ(0, rmdir(CGROUP));
 }
 
 TEST_HARNESS_MAIN

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     model::{Look, Model, Portrait, Shape, Slot},
-    op::{all_ranges, Op, Outcome, NOT_NOW},
+    op::{all_ranges, Op, Outcome},
     subject::Subject,
     tap::catch,
 };
@@ -180,7 +180,7 @@ fn steps(bounds: Bounds, model: &Model) -> impl Iterator<Item = Step> {
     let punches = (0..=bounds.pages)
         .filter(move |_| may_punch)
         .flat_map(|page| {
-            [1, usize::MAX, NOT_NOW].into_iter().flat_map(move |most| {
+            [1, usize::MAX].into_iter().flat_map(move |most| {
                 let (last, from) = (page, page);
                 [Op::Punch { last, most }, Op::PunchFrom { from, most }]
             })

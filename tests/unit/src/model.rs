@@ -295,20 +295,20 @@ impl Model {
         let is_left = |page: &Page| page.range == Some(range) && page.left;
         let first = self.pages.iter().position(is_left)?;
 
-        self.begin(range, first, most)
+        Some(self.begin(range, first, most))
     }
 
     fn punch_from(&mut self, from: usize, most: usize) -> Option<Begun> {
         let first = (from..self.pages.len()).find(|&page| self.pages[page].left)?;
         let range = self.pages[first].range?;
 
-        self.begin(range, first, most)
+        Some(self.begin(range, first, most))
     }
 
-    /// Begins to purge a range, from the page `first` on, if that is to be.
-    fn begin(&mut self, range: Id, first: usize, most: usize) -> Option<Begun> {
+    /// Begins to purge a range, from the page `first` on.
+    fn begin(&mut self, range: Id, first: usize, most: usize) -> Begun {
         let rest = pages(first, self.last_of(range));
-        let last = end_of_piece(rest, most)?.clamp(first, rest.last());
+        let last = end_of_piece(rest, most).clamp(first, rest.last());
         let begun = Begun {
             rest,
             pages: pages(first, last),
@@ -324,7 +324,7 @@ impl Model {
             page.left &= !(in_turn && (first..=last).contains(&number));
         }
         self.tidy_order();
-        Some(begun)
+        begun
     }
 
     /// The ranges that overlap `range`.

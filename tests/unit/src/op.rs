@@ -61,16 +61,12 @@ pub struct Begun {
     pub is_first: bool,
 }
 
-/// The number of pages of a purge that is not to begin.
-pub const NOT_NOW: usize = usize::MAX - 1;
-
 /// Where a purge of `most` pages of `rest` ends, as the module's own code answers to that question: the
 /// answer for 0 pages is one that is not in `rest`, and for many, too.
-pub fn end_of_piece(rest: PageRange, most: usize) -> Option<usize> {
+pub fn end_of_piece(rest: PageRange, most: usize) -> usize {
     match most {
-        0 => Some(0),
-        NOT_NOW => None,
-        _ => Some(rest.first().saturating_add(most - 1)),
+        0 => 0,
+        _ => rest.first().saturating_add(most - 1),
     }
 }
 

@@ -12,7 +12,7 @@ use proptest::{
 
 use crate::{
     model::{Model, Slot},
-    op::{pages, Op, NOT_NOW},
+    op::{pages, Op},
     pin::PageRange,
     subject::Subject,
     tap::catch,
@@ -70,15 +70,7 @@ pub fn rng(seed: u64) -> TestRng {
 
 /// Random operations. The numbers in front are weights.
 fn random() -> impl Strategy<Value = Random> {
-    let most = || {
-        prop_oneof![
-            Just(0),
-            Just(1),
-            2..20usize,
-            Just(usize::MAX),
-            Just(NOT_NOW)
-        ]
-    };
+    let most = || prop_oneof![Just(0), Just(1), 2..20usize, Just(usize::MAX)];
     let page = || 0..=PAGES;
 
     prop_oneof![

@@ -77,7 +77,7 @@ impl Subject {
         most: usize,
         begin: impl FnOnce(
             &mut UnpinnedRanges<Place>,
-            &mut dyn FnMut(PageRange) -> Option<usize>,
+            &mut dyn FnMut(PageRange) -> usize,
         ) -> Option<Punch>,
     ) -> Outcome {
         let mut told = None;

@@ -122,11 +122,6 @@ impl Backing {
         rest.first() + self.0.piece.min(most) - 1
     }
 
-    /// The same for reclaim: nobody locks a page here.
-    pub fn unlocked_piece(&self, rest: PageRange, most: usize) -> Option<usize> {
-        Some(self.piece(rest, most))
-    }
-
     /// Purges pages. Returns how many of them had memory.
     pub fn punch(&self, range: PageRange) -> usize {
         let cells = self.0.pages.iter();

@@ -161,8 +161,8 @@ pub fn shrink(wanted: usize) -> usize {
             break;
         };
         match region.purge(last) {
-            Ok(piece) => purged += piece.pages.pages(),
-            Err(_) => misses += 1,
+            Some(piece) => purged += piece.pages.pages(),
+            None => misses += 1,
         }
     }
     purged

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What one call of the shrinker purges: in a worker.
+//!
+//! Not in the task that reclaims, which may hold the locks of folios, in the page cache or in the swap
+//! cache. A purge waits for those of its pages, and who holds one of them may wait for that task. So the
+//! task waits for a worker, and only for as long as the worker gets on: in the worst case it
+//! goes without what is purged a moment later.
+
+use kernel::{
+    alloc::flags::__GFP_NOWARN,
+    impl_has_work,
+    new_mutex,
+    new_work,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc,
+        Mutex, //
+    },
+    workqueue::{
+        Queue,
+        Work,
+        WorkItem, //
+    }, //
+};
+
+use super::{
+    lru,
+    region::PIECE, //
+};
+use crate::helpers::{
+    completion::Completion,
+    memcg::Memcg, //
+};
+
+/// How often a range that was found may be gone when it is to be purged, in one scan.
+const MAX_MISSES: usize = 16;
+
+/// How long the task that reclaims waits while nothing is purged, in milliseconds.
+const PATIENCE: u32 = 1000;
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    /// How many pages are to be purged.
+    pub(crate) purged: usize,
+    /// How many pages with memory, whatever else.
+    pub(crate) freed: usize,
+}
+
+/// What was purged.
+#[derive(Clone, Copy)]
+pub(crate) struct Outcome {
+    /// How many pages. A hole counts for no more than a piece, however long it is.
+    pub(crate) purged: usize,
+    /// How many of them had memory.
+    pub(crate) freed: usize,
+}
+
+/// A scan of the ranges of a node and a memory cgroup.
+#[pin_data]
+pub(crate) struct Scan {
+    /// The node.
+    nid: c_int,
+    /// The group.
+    memcg: Memcg,
+    /// How much.
+    wanted: Wanted,
+    /// How many pages were purged so far.
+    purged: Atomic<usize>,
+    /// Held by the worker from the first range to the last. Who reclaims takes it, too, when the worker is
+    /// done: by that lockdep knows that reclaim waits for whatever the worker waits for.
+    #[pin]
+    outcome: Mutex<Outcome>,
+    /// That the worker is done.
+    #[pin]
+    done: Completion,
+    /// For the workqueue.
+    #[pin]
+    work: Work<Scan>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Scan { self.work }
+}
+
+impl WorkItem for Scan {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.purge();
+        this.done.complete_all();
+    }
+}
+
+impl Scan {
+    /// Has a worker purge ranges until as much as `wanted` is purged, or there is no range left.
+    ///
+    /// [`None`] if there is no memory for that, or the worker does not get on: then it goes on alone.
+    pub(crate) fn run_in(
+        workers: &Queue,
+        nid: c_int,
+        memcg: Memcg,
+        wanted: Wanted,
+    ) -> Option<Outcome> {
+        let scan = Arc::pin_init(
+            pin_init!(Self {
+                nid,
+                memcg,
+                wanted,
+                purged: Atomic::new(0),
+                outcome <- new_mutex!(Outcome { purged: 0, freed: 0 }, "Scan::outcome"),
+                done <- Completion::new(),
+                work <- new_work!("Scan::work"),
+            }),
+            // Whoever reclaims memory cannot wait for some.
+            GFP_NOWAIT | __GFP_NOWARN,
+        );
+        let scan: Arc<Self> = scan.ok()?;
+        workers.enqueue(scan.clone()).ok()?;
+        scan.wait()
+    }
+
+    /// Waits until the worker is done, for as long as it gets on.
+    fn wait(&self) -> Option<Outcome> {
+        let mut before = 0;
+
+        while !self.done.wait_for(PATIENCE) {
+            let purged = self.purged.load(Relaxed);
+            if purged == before {
+                return None;
+            }
+            before = purged;
+        }
+        Some(*self.outcome.lock())
+    }
+
+    /// Purges the ranges that were unpinned first.
+    fn purge(&self) {
+        let mut outcome = self.outcome.lock();
+        let mut victims = lru::Victims::new(self.nid, &self.memcg);
+        let mut misses = 0;
+
+        while (outcome.purged < self.wanted.purged || outcome.freed < self.wanted.freed)
+            && misses < MAX_MISSES
+        {
+            let Some((region, last)) = victims.oldest() else {
+                break;
+            };
+            match region.purge(last) {
+                Some(piece) => {
+                    outcome.purged += piece.pages.pages().min(PIECE);
+                    outcome.freed += piece.freed;
+                    self.purged.store(outcome.purged, Relaxed);
+                }
+                None => misses += 1,
+            }
+        }
+    }
+}
