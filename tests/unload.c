@@ -377,6 +377,8 @@ static long meminfo_kib(const char *key)
 
 TEST_F_TIMEOUT(unload, a_thousand_cycles, 500)
 {
+	/* KASAN keeps what was freed for a while; there kmemleak looks, too. */
+	const long slack = is_debugging_kernel() ? 4 * SLACK_KIB : SLACK_KIB;
 	long slab = 0, vmalloc = 0, more = 0;
 
 	for (int i = 0; i < CYCLES; i++) {
@@ -394,11 +396,12 @@ TEST_F_TIMEOUT(unload, a_thousand_cycles, 500)
 	EXPECT_EQ(0, cache_info(ACTIVE_OBJECTS));
 	for (int i = 0; i < 50; i++) {
 		more = meminfo_kib("SUnreclaim:") - slab;
-		if (more < SLACK_KIB)
+		if (more < slack)
 			break;
 		usleep(100000);
 	}
-	EXPECT_GT(SLACK_KIB, more);
+	TH_LOG("%ld KiB more", more);
+	EXPECT_GT(slack, more);
 	EXPECT_GT(SLACK_KIB, meminfo_kib("VmallocUsed:") - vmalloc);
 }
 
