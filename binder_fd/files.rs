@@ -110,17 +110,29 @@ impl Reserved {
     }
 }
 
-/// Closes file descriptors of the caller's: `close_fd()`.
+/// The file that an ioctl is on. It stays at least until this is dropped.
 ///
-/// `this` is the file that the ioctl is on: the caller may have named it, too, and the system call
-/// counts on it to stay.
-pub(crate) fn close(fds: &[u32], this: &File) {
-    if fds.is_empty() {
-        return;
+/// The system call may have borrowed it from the caller's only file descriptor, and counts on that to be there
+/// until it ends. But the caller may have named it among those that are closed.
+pub(crate) struct OwnFile<'a> {
+    /// The file.
+    file: &'a File,
+    /// A reference, from the first file descriptor on that is closed: later there may be none to take it from.
+    kept: Option<ARef<File>>,
+}
+
+impl<'a> OwnFile<'a> {
+    /// That of an ioctl on `file`.
+    pub(crate) fn new(file: &'a File) -> Self {
+        Self { file, kept: None }
     }
-    let _keep = ARef::from(this);
-    for &fd in fds {
-        // SAFETY: It closes a file descriptor of the caller's, or is told that there is none.
-        unsafe { bindings::close_fd(fd) };
+
+    /// Closes file descriptors of the caller's: `close_fd()`.
+    pub(crate) fn close(&mut self, fds: &[u32]) {
+        for &fd in fds {
+            self.kept.get_or_insert_with(|| ARef::from(self.file));
+            // SAFETY: It closes a file descriptor of the caller's, or is told that there is none.
+            unsafe { bindings::close_fd(fd) };
+        }
     }
 }

@@ -46,7 +46,7 @@ use kernel::{
 use super::{
     buffer::Buffer,
     context,
-    files,
+    files::OwnFile,
     parcel::{
         Call,
         Kind,
@@ -330,6 +330,7 @@ impl Process {
         let user = UserSlice::new(UserPtr::from_addr(arg), size_of::<WriteRead>());
         let (mut reader, mut writer) = user.reader_writer();
         let mut bwr = reader.read::<WriteRead>()?;
+        let mut own_file = OwnFile::new(file);
         let mut delivery = None;
 
         let mut result = Ok(());
@@ -338,7 +339,7 @@ impl Process {
                 bwr.write_buffer,
                 bwr.write_size,
                 &mut bwr.write_consumed,
-                file,
+                &mut own_file,
             );
             if result.is_err() {
                 bwr.read_consumed = 0;
@@ -443,12 +444,12 @@ impl Process {
     }
 
     /// Frees what is at `address` in the buffer, if that is the user's: `BC_FREE_BUFFER`.
-    pub(crate) fn free_buffer(&self, address: u64, file: &File) {
+    pub(crate) fn free_buffer(&self, address: u64, file: &mut OwnFile<'_>) {
         if let Some(received) = self.buffer.free(address) {
             if received.is_one_way {
                 self.next_one_way();
             }
-            files::close(&received.fds, file);
+            file.close(&received.fds);
         }
     }
 

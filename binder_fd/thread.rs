@@ -7,7 +7,6 @@
 use core::mem::size_of;
 
 use kernel::{
-    fs::File,
     prelude::*,
     sync::{
         Arc,
@@ -23,7 +22,11 @@ use kernel::{
 
 use super::{
     context,
-    files,
+    files::{
+        FilesInTransit,
+        OwnFile,
+        Reserved, //
+    },
     parcel::{
         Call,
         Kind,
@@ -261,7 +264,7 @@ pub(crate) struct Delivery<'a> {
     /// The receiver.
     thread: &'a Arc<Thread>,
     /// The parcel, until it is delivered, and its file descriptors.
-    parcel: Option<(KBox<Parcel>, files::Reserved)>,
+    parcel: Option<(KBox<Parcel>, Reserved)>,
 }
 
 impl Delivery<'_> {
@@ -300,7 +303,7 @@ impl Thread {
         buffer: u64,
         size: u64,
         consumed: &mut u64,
-        file: &File,
+        file: &mut OwnFile<'_>,
     ) -> Result {
         let end = buffer.wrapping_add(size);
         loop {
@@ -327,7 +330,7 @@ impl Thread {
     }
 
     /// Carries out a command.
-    fn carry_out(self: &Arc<Self>, command: Command, file: &File) -> Result {
+    fn carry_out(self: &Arc<Self>, command: Command, file: &mut OwnFile<'_>) -> Result {
         match command {
             Command::Transaction(tr, buffers) => transact::transaction(self, &tr, buffers),
             Command::Reply(tr, buffers) => transact::reply(self, &tr, buffers),
@@ -462,7 +465,7 @@ impl Thread {
             Kind::Call(_, node) | Kind::OneWay(node) => (BR_TRANSACTION, Some(*node)),
             Kind::Reply => (BR_REPLY, None),
         };
-        let files = core::mem::replace(&mut parcel.files, files::FilesInTransit::new());
+        let files = core::mem::replace(&mut parcel.files, FilesInTransit::new());
         let fds = match files.reserve(&parcel.data) {
             Ok(fds) => fds,
             Err(_) => {

@@ -11,11 +11,12 @@ use ashmem_binder::{uapi, Binder, Parcel, Return};
 
 use crate::{
     process::{
-        file_id, is_close_on_exec, is_closed_within, limit_fds, open_fds, pipe, received, Line,
+        file_id, is_close_on_exec, is_closed_within, limit_fds, open_fds, pipe, received, Child,
+        Line,
     },
     scene::{
-        await_reply, call, call_fails, call_for_data, ensure, enter, expect, receive, respond,
-        send_one_way, Scene, FAILED,
+        await_reply, call, call_fails, call_for_data, ensure, enter, expect, is_complete, receive,
+        respond, send_one_way, Scene, BUFFER, FAILED,
     },
     Test,
 };
@@ -42,6 +43,10 @@ pub const TESTS: &[(&str, Test)] = &[
         fd_array_is_closed_with_the_parcel,
     ),
     ("fd_array_closes_the_device", fd_array_closes_the_device),
+    (
+        "fd_arrays_close_the_device_and_more",
+        fd_arrays_close_the_device_and_more,
+    ),
     ("nested_buffers", nested_buffers),
     ("buffers_in_a_reply", buffers_in_a_reply),
     ("own_device_is_sent", own_device_is_sent),
@@ -202,7 +207,7 @@ fn a_bad_fd_among_good_ones(scene: &Scene) -> Result<(), String> {
 
 fn a_server_that_takes_none(scene: &Scene) -> Result<(), String> {
     let (ours, theirs) = Line::pair();
-    let _server = crate::process::Child::fork(|| {
+    let _server = Child::fork(|| {
         let binder = scene.open();
         binder
             .ioctl(u64::from(uapi::BINDER_SET_CONTEXT_MGR), 0)
@@ -452,6 +457,50 @@ fn fd_array_closes_the_device(scene: &Scene) -> Result<(), String> {
     server.join()
 }
 
+/// As above; nothing but the ioctl has the device then, and that frees another parcel with an array. (The
+/// kernel would warn.)
+fn fd_arrays_close_the_device_and_more(scene: &Scene) -> Result<(), String> {
+    let (ours, theirs) = Line::pair();
+    let server = Child::fork(move || {
+        let mut binder = scene.open();
+        scene.serve(&binder, 0, 0)?;
+        theirs.tell(1);
+        let mut commands = Vec::new();
+        let mut fds = Vec::new();
+        for _ in 0..2 {
+            let tr = receive(&binder)?;
+            fds.push(numbers(&binder, &tr)[0] as i32);
+            commands.extend(Binder::free(&tr));
+            expect(binder.write(&Parcel::new().reply()).result, Ok(()), "reply")?;
+            is_complete(&binder)?;
+        }
+        // SAFETY: The device gets the number that came with the first parcel.
+        unsafe { libc::dup2(binder.as_fd().as_raw_fd(), fds[0]) };
+        binder.unmap(0, BUFFER);
+        drop(binder);
+
+        let mut bwr = uapi::binder_write_read {
+            write_buffer: commands.as_ptr() as u64,
+            write_size: commands.len() as u64,
+            ..Default::default()
+        };
+        // SAFETY: The structure is there, and what it points to.
+        let result = unsafe { libc::ioctl(fds[0], uapi::BINDER_WRITE_READ as _, &mut bwr) };
+        expect((result, bwr.write_consumed), (0, bwr.write_size), "free")?;
+        for fd in fds {
+            expect(is_close_on_exec(fd), None, "closed")?;
+        }
+        Ok(())
+    });
+    ours.hear()?;
+    let binder = scene.open();
+    let fd = pipe().0;
+    for _ in 0..2 {
+        call_for_data(&binder, &array_parcel(&[fd.as_raw_fd() as u32], 1, 0))?;
+    }
+    server.join()
+}
+
 fn nested_buffers(scene: &Scene) -> Result<(), String> {
     let (server, _line) = scene.server(|binder, _| {
         let tr = receive(binder)?;
@@ -543,7 +592,7 @@ fn own_device_in_own_queue(scene: &Scene) -> Result<(), String> {
     let (ours, theirs) = Line::pair();
     let (mut give, take) = std::os::unix::net::UnixStream::pair().map_err(|err| err.to_string())?;
     let (reader, writer) = pipe();
-    let client = crate::process::Child::fork(|| {
+    let client = Child::fork(|| {
         theirs.hear()?;
         let binder = scene.open();
         let fd = receive_fd(&take)?;
