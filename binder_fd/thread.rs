@@ -85,8 +85,10 @@ pub(crate) struct ThreadState {
     pub(crate) is_dead: bool,
     /// Whether the next read returns, whatever there is.
     pub(crate) must_return: bool,
-    /// Whether it has said `BC_ENTER_LOOPER` or `BC_REGISTER_LOOPER`: then more threads may be asked for.
-    is_looper: bool,
+    /// Whether it has said `BC_ENTER_LOOPER`.
+    has_entered: bool,
+    /// Whether it has said `BC_REGISTER_LOOPER`.
+    has_registered: bool,
     /// Whether it has polled.
     pub(crate) polls: bool,
     /// What became of its last transaction or reply, if that failed and it has not read it.
@@ -110,7 +112,8 @@ impl ThreadState {
             busy: Busy::No,
             is_dead: false,
             must_return: true,
-            is_looper: false,
+            has_entered: false,
+            has_registered: false,
             polls: false,
             return_error: BR_OK,
             return_place: Some(Place::new()?),
@@ -337,12 +340,16 @@ impl Thread {
             Command::FreeBuffer(address) => self.process.free_buffer(address, file),
             Command::EnterLooper => {
                 let mut state = self.process.lock();
-                self.state.access_mut(&mut state).is_looper = true;
+                self.state.access_mut(&mut state).has_entered = true;
             }
             Command::RegisterLooper => {
                 let mut state = self.process.lock();
-                state.thread_registers();
-                self.state.access_mut(&mut state).is_looper = true;
+                let own = self.state.access_mut(&mut state);
+                own.has_registered = true;
+                // Who has entered by itself is not the one that was asked for.
+                if !own.has_entered {
+                    state.thread_registers();
+                }
             }
             // Handle 0 is always there, and the manager cannot have it.
             Command::Acquire(0) if context::is_manager(&self.process) => return Err(EINVAL),
@@ -401,9 +408,10 @@ impl Thread {
         self.state.access_mut(&mut state).must_return
     }
 
-    /// Whether the thread has said that it waits for what comes in.
+    /// Whether the thread has said that it waits for what comes in: then more may be asked for.
     pub(crate) fn is_looper(&self, state: &mut ProcessState) -> bool {
-        self.state.access_mut(state).is_looper
+        let own = self.state.access_mut(state);
+        own.has_entered || own.has_registered
     }
 
     /// Whether there is something for the thread now; what comes in for the process only if it is free.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ashmem_binder::{uapi, Binder, Errno, Parcel, Return};
+use ashmem_binder::{uapi, Binder, Errno, Parcel, Return, TransactionData};
 
 use crate::{
     process::{thread_id, Child},
@@ -32,6 +32,10 @@ pub const TESTS: &[(&str, Test)] = &[
         a_busy_thread_gets_nothing_new,
     ),
     ("spawn_looper", spawn_looper),
+    (
+        "looper_that_was_not_asked_for",
+        looper_that_was_not_asked_for,
+    ),
     ("no_wait", no_wait),
     ("no_space_for_returns", no_space_for_returns),
     ("poll", poll),
@@ -153,49 +157,57 @@ fn a_busy_thread_gets_nothing_new(scene: &Scene) -> Result<(), String> {
     server.join()
 }
 
+/// The command `BC_REGISTER_LOOPER`.
+const REGISTER: [u8; 4] = uapi::binder_driver_command_protocol_BC_REGISTER_LOOPER.to_ne_bytes();
+
+/// Lets the kernel ask for so many threads.
+fn set_max_threads(binder: &Binder, mut most: u32) -> Result<(), String> {
+    let set = binder.ioctl_on(uapi::BINDER_SET_MAX_THREADS, &mut most);
+    expect(set, Ok(()), "max threads")
+}
+
+/// Waits for a transaction, and counts how many threads are asked for before or with it.
+fn receive_and_count(binder: &Binder, asked: &mut usize) -> Result<TransactionData, String> {
+    loop {
+        let mut received = None;
+        for returned in binder.read().map_err(|err| format!("read: {err:?}"))? {
+            match returned {
+                Return::SpawnLooper => *asked += 1,
+                Return::Transaction(tr) => received = Some(tr),
+                _ => {}
+            }
+        }
+        if let Some(tr) = received {
+            return Ok(tr);
+        }
+    }
+}
+
+/// Replies to a transaction and frees it, and reads nothing.
+fn reply_and_free(binder: &Binder, tr: &TransactionData) -> Result<(), String> {
+    let commands = [Parcel::new().reply(), Binder::free(tr)].concat();
+    expect(binder.write(&commands).result, Ok(()), "reply and free")
+}
+
 fn spawn_looper(scene: &Scene) -> Result<(), String> {
     let (server, _line) = scene.server(|binder, _| {
-        let mut most = 2u32;
-        expect(
-            binder.ioctl_on(uapi::BINDER_SET_MAX_THREADS, &mut most),
-            Ok(()),
-            "max threads",
-        )?;
-        let asked = |returns: &[Return]| {
-            returns
-                .iter()
-                .filter(|r| matches!(r, Return::SpawnLooper))
-                .count()
-        };
-        let register = uapi::binder_driver_command_protocol_BC_REGISTER_LOOPER.to_ne_bytes();
-        let mut count = 0;
+        set_max_threads(binder, 2)?;
+        let mut asked = 0;
         for round in 0..6 {
             // No other thread waits, so each read that gets something asks, until there are enough; the
             // next one only when the one before has registered.
-            let returns = loop {
-                let returns = binder.read().map_err(|err| format!("{err:?}"))?;
-                if returns.iter().any(|r| matches!(r, Return::Transaction(_))) {
-                    break returns;
-                }
-                count += asked(&returns);
-            };
-            count += asked(&returns);
+            let tr = receive_and_count(binder, &mut asked)?;
             let expected = [1, 1, 1, 2, 2, 2][round];
             expect(
-                count,
+                asked,
                 expected,
                 &format!("threads asked for in round {round}"),
             )?;
-            if let Some(Return::Transaction(tr)) =
-                returns.iter().find(|r| matches!(r, Return::Transaction(_)))
-            {
-                expect(binder.write(&Parcel::new().reply()).result, Ok(()), "reply")?;
-                expect(binder.write(&Binder::free(tr)).result, Ok(()), "free")?;
-            }
+            reply_and_free(binder, &tr)?;
             if round == 2 || round == 4 {
                 let registered = thread::scope(|scope| {
                     scope
-                        .spawn(|| binder.write(&register).result)
+                        .spawn(|| binder.write(&REGISTER).result)
                         .join()
                         .map_err(|_| "panic".to_string())
                 })?;
@@ -209,6 +221,25 @@ fn spawn_looper(scene: &Scene) -> Result<(), String> {
         call_for_data(&binder, &Parcel::new())?;
     }
     server.join()
+}
+
+/// A thread that looks for what comes in anyhow is not the one that was asked for: that is still to come.
+fn looper_that_was_not_asked_for(scene: &Scene) -> Result<(), String> {
+    const ROUNDS: usize = 3;
+    let (server, _line) = scene.server(|binder, _| {
+        set_max_threads(binder, 2)?;
+        let mut asked = 0;
+        for round in 0..ROUNDS {
+            let tr = receive_and_count(binder, &mut asked)?;
+            expect(asked, 1, &format!("threads asked for in round {round}"))?;
+            expect(binder.write(&REGISTER).result, Ok(()), "register")?;
+            reply_and_free(binder, &tr)?;
+        }
+        Ok(())
+    });
+    let binder = scene.open();
+    let calls = (0..ROUNDS).try_for_each(|_| call_for_data(&binder, &Parcel::new()).map(drop));
+    server.join().and(calls)
 }
 
 /// Sets or clears `O_NONBLOCK`.
