@@ -171,9 +171,8 @@ impl ThreadState {
         self.is_urgent = true;
     }
 
-    /// Queues why the transaction that it waited for has failed: `command`. It waits no more.
+    /// Queues why the reply to a transaction of its does not come: `command`.
     pub(crate) fn push_reply_error(&mut self, command: u32) {
-        self.busy = Busy::No;
         // There is no place if it has not read the last one: one is enough.
         if let Some(place) = self.reply_place.take() {
             self.reply_error = command;
@@ -541,7 +540,7 @@ impl Thread {
             let Some((parcel, place)) = self.state.access_mut(&mut state).pop_parcel() else {
                 return;
             };
-            // Who waits for a reply must not wait for ever.
+            // Who waits for a reply must not wait for ever. It may be in the middle of another call by now.
             if matches!(parcel.kind, Kind::Reply) {
                 self.state
                     .access_mut(&mut state)
@@ -561,6 +560,7 @@ impl Call {
         let mut state = self.from.process.lock();
         let from = self.from.state.access_mut(&mut state);
         if from.waits_for(self) {
+            from.busy = Busy::No;
             from.push_reply_error(command);
             self.from.wait.notify_all();
         }

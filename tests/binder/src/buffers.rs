@@ -45,6 +45,10 @@ pub const TESTS: &[(&str, Test)] = &[
         unmapped_with_an_unread_parcel(scene, true)
     }),
     ("unmapped_behind_a_signal", unmapped_behind_a_signal),
+    (
+        "unmapped_with_an_unread_reply",
+        unmapped_with_an_unread_reply,
+    ),
     ("unmapped_while_another_waits", unmapped_while_another_waits),
 ];
 
@@ -429,6 +433,38 @@ fn unmapped_behind_a_signal(scene: &Scene) -> Result<(), String> {
         }
     }
     Err(format!("in {TRIES} tries {TOO_LATE}"))
+}
+
+/// A reply has not been read, and another call is on its way, when the buffer goes: neither has an answer, and
+/// the thread learns it of both.
+fn unmapped_with_an_unread_reply(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())?;
+        line.tell(1);
+        let tr = receive(binder)?;
+        line.tell(1);
+        line.hear()?;
+        respond(binder, &tr, &Parcel::new())
+    });
+    let mut binder = scene.open();
+    for call in ["the first call", "the second call"] {
+        let written = binder.write(&Parcel::new().transaction());
+        expect(written.result, Ok(()), call)?;
+        line.hear()?;
+    }
+    binder.unmap(0, BUFFER);
+
+    let told = binder.read().map_err(|err| format!("read: {err:?}"))?;
+    ensure(
+        matches!(told[..], [Return::Complete, Return::Complete, Return::Dead]),
+        &format!("the first one: {told:?}"),
+    )?;
+    ensure(!is_ready(&binder, 0), "there is no second answer yet")?;
+    line.tell(1);
+    ensure(is_ready(&binder, SOON * 1000), "there is a second answer")?;
+    ensure(matches!(next(&binder)?, Return::Dead), "the second one")?;
+    server.join()
 }
 
 /// One-way parcels are behind another one, and a thread waits for them, when the buffer goes: it gets none.

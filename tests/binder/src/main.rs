@@ -59,6 +59,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "the kernel's binder delivers to where nothing is mapped",
     ),
     (
+        "unmapped_with_an_unread_reply",
+        "the kernel's binder delivers to where nothing is mapped",
+    ),
+    (
         "unmapped_while_another_waits",
         "the kernel's binder keeps what it cannot deliver until the process ends",
     ),
