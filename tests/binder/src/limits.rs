@@ -14,7 +14,7 @@ use ashmem_binder::{uapi, Binder, Errno, Parcel};
 
 use crate::{
     process::{because, leave_output, system_time, Child, Line},
-    scene::{call_for_data, ensure, expect, receive, Scene},
+    scene::{call_for_data, ensure, expect, receive, respond, Scene},
     Test, SKIP,
 };
 
@@ -28,64 +28,92 @@ pub const TESTS: &[(&str, Test)] = &[
     ("killed_while_it_writes", killed_while_it_writes),
 ];
 
+/// The size of a large buffer, in bytes.
+const LARGE: usize = 4 << 20;
+
+/// A memory cgroup, until it is dropped.
+struct Group;
+
+impl Group {
+    /// Where it is.
+    const PATH: &str = "/sys/fs/cgroup/binder_fd";
+
+    /// A new one.
+    fn new() -> Result<Self, String> {
+        if fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+memory").is_err() {
+            return Err(format!("{SKIP}there is no memory controller of cgroup2"));
+        }
+        fs::create_dir(Self::PATH).map_err(because(Self::PATH))?;
+        Ok(Self)
+    }
+
+    /// From now on the calling process is in it.
+    fn enter(&self) -> Result<(), String> {
+        let procs = format!("{}/cgroup.procs", Self::PATH);
+        fs::write(procs, "0").map_err(because("enter the group"))
+    }
+
+    /// What it is charged for, in bytes.
+    fn usage(&self) -> Result<usize, String> {
+        let text = fs::read_to_string(format!("{}/memory.current", Self::PATH));
+        let text = text.map_err(because("memory.current"))?;
+        let usage = text.trim().parse();
+        usage.map_err(|_| format!("memory.current: {text}"))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // It goes when nobody is in it any more.
+        for _ in 0..100 {
+            if fs::remove_dir(Self::PATH).is_ok() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
 /// The buffer is charged to the memory cgroup of who has mapped it, not of who fills it.
 fn the_receiver_pays(scene: &Scene) -> Result<(), String> {
-    const GROUP: &str = "/sys/fs/cgroup/binder_fd";
-    const SIZE: usize = 4 << 20;
-    if fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+memory").is_err() {
-        return Err(format!("{SKIP}there is no memory controller of cgroup2"));
-    }
-    fs::create_dir(GROUP).map_err(|err| format!("{GROUP}: {err}"))?;
-    let usage = || -> Result<usize, String> {
-        let text = fs::read_to_string(format!("{GROUP}/memory.current"));
-        let text = text.map_err(|err| err.to_string())?;
-        text.trim()
-            .parse()
-            .map_err(|_| format!("memory.current: {text}"))
-    };
-
+    let group = Group::new()?;
     let (ours, theirs) = Line::pair();
     let server = Child::fork(|| {
-        fs::write(format!("{GROUP}/cgroup.procs"), "0").map_err(|err| err.to_string())?;
+        group.enter()?;
         let mut binder = scene.open_unmapped();
-        binder.map(SIZE).map_err(|err| format!("{err:?}"))?;
+        binder.map(LARGE).map_err(|err| format!("{err:?}"))?;
         scene.serve(&binder, 0, 0)?;
         theirs.tell(1);
         loop {
             let tr = receive(&binder)?;
-            crate::scene::respond(&binder, &tr, &Parcel::new())?;
+            respond(&binder, &tr, &Parcel::new())?;
         }
     });
     ours.hear()?;
     let binder = scene.open();
-    let before = usage()?;
-    call_for_data(&binder, &Parcel::of(&vec![1; SIZE]))?;
-    let charged = usage()?.saturating_sub(before);
+    let before = group.usage()?;
+    call_for_data(&binder, &Parcel::of(&vec![1; LARGE]))?;
+    let charged = group.usage()?.saturating_sub(before);
     server.kill();
-    // The group goes when what it is charged for has gone.
-    for _ in 0..100 {
-        if fs::remove_dir(GROUP).is_ok() {
-            break;
-        }
-        thread::sleep(std::time::Duration::from_millis(50));
-    }
-    println!("# {charged} bytes were charged for {SIZE}");
-    ensure(charged > SIZE / 10 * 9, "the receiver's group is charged")
+    println!("# {charged} bytes were charged for {LARGE}");
+    ensure(charged > LARGE / 10 * 9, "the receiver's group is charged")
+}
+
+/// Asks for the version on a thread, which then ends.
+fn ask(binder: &Binder) -> Result<(), Errno> {
+    let mut version = 0i32;
+    thread::scope(|scope| {
+        scope
+            .spawn(|| binder.ioctl_on(uapi::BINDER_VERSION, &mut version))
+            .join()
+            .expect("a thread")
+    })
 }
 
 /// Threads that end without a word are known on: there is a bound, and a way to be forgotten.
 fn threads_are_bounded(scene: &Scene) -> Result<(), String> {
     const MOST: usize = 4096;
     let binder = scene.open_unmapped();
-    let ask = |binder: &Binder| {
-        let mut version = 0i32;
-        thread::scope(|scope| {
-            scope
-                .spawn(|| binder.ioctl_on(uapi::BINDER_VERSION, &mut version))
-                .join()
-                .expect("a thread")
-        })
-    };
     // Those that say so are forgotten, and do not count.
     for _ in 0..100 {
         thread::scope(|scope| {
@@ -162,6 +190,9 @@ fn unread_completions(scene: &Scene) -> Result<(), String> {
     expect(told, sent, "how many were told")
 }
 
+/// How long a process that was killed may take to end, in seconds.
+const SOON: i32 = 30;
+
 /// The size of what [`many_commands`] maps so often, in bytes.
 const COMMANDS: usize = 16 << 20;
 /// How often.
@@ -199,9 +230,21 @@ fn many_commands() -> Result<u64, String> {
     Ok(start as u64)
 }
 
+/// Waits until a process has been in the kernel for some more ticks. The error is that it does not go there.
+fn is_in_the_kernel(process: &Child, ticks: u64) -> Result<(), String> {
+    let start = Instant::now();
+    let before = system_time(process.pid())?;
+    while system_time(process.pid())? < before + ticks {
+        if start.elapsed() > Duration::from_secs(60) {
+            return Err("a process is not in the kernel".into());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
 /// Who is killed among commands that would take many minutes is soon gone.
 fn killed_while_it_writes(scene: &Scene) -> Result<(), String> {
-    const SOON: i32 = 30;
     let (ours, theirs) = Line::pair();
     let writer = Child::fork(move || {
         let binder = scene.open_unmapped();
@@ -222,13 +265,8 @@ fn killed_while_it_writes(scene: &Scene) -> Result<(), String> {
         return writer.join();
     }
     // From here on it is in the kernel for nothing else.
-    let start = Instant::now();
-    let before = system_time(writer.pid())?;
-    while system_time(writer.pid())? < before + 10 {
-        if start.elapsed() > Duration::from_secs(60) {
-            return writer.join_within(0);
-        }
-        thread::sleep(Duration::from_millis(10));
+    if let Err(text) = is_in_the_kernel(&writer, 10) {
+        return writer.join_within(0).and(Err(text));
     }
     writer.kill_within(SOON)
 }
