@@ -161,6 +161,12 @@ impl ProcessState {
         }
     }
 
+    /// The thread with the lowest number above `id`.
+    fn thread_behind(&self, id: Pid) -> Option<Arc<Thread>> {
+        let cursor = self.threads.cursor_lower_bound(&id.checked_add(1)?)?;
+        Some(cursor.current().1.clone())
+    }
+
     /// Wakes the threads that poll and could take what has come in.
     fn wake_pollers(&self) {
         for thread in self.threads.values() {
@@ -399,17 +405,10 @@ impl Process {
     pub(crate) fn flush(&self) {
         let mut state = self.lock();
         let mut id = Pid::MIN;
-        while let Some(thread) = state
-            .threads
-            .cursor_lower_bound(&id)
-            .map(|cursor| cursor.current().1.clone())
-        {
+        while let Some(thread) = state.thread_behind(id) {
+            id = thread.id;
             thread.state.access_mut(&mut state).must_return = true;
             thread.wait.notify_all();
-            let Some(next) = thread.id.checked_add(1) else {
-                break;
-            };
-            id = next;
         }
     }
 
@@ -469,20 +468,20 @@ impl Process {
     /// Called with `mmap_lock` held.
     pub(crate) fn lose_buffer(&self) {
         self.buffer.close();
-        self.lock().is_closed = true;
+        let was_closed = core::mem::replace(&mut self.lock().is_closed, true);
+        if was_closed {
+            return;
+        }
+        // From here on no thread gets any more.
         self.drop_parcels();
+        let mut id = Pid::MIN;
         loop {
-            let state = self.lock();
-            let thread = state
-                .threads
-                .values()
-                .find(|thread| thread.state.access(&state).has_parcel())
-                .cloned();
-            drop(state);
-            match thread {
-                Some(thread) => thread.drop_parcels(),
-                None => return,
-            }
+            let thread = self.lock().thread_behind(id);
+            let Some(thread) = thread else {
+                return;
+            };
+            id = thread.id;
+            thread.drop_parcels();
         }
     }
 
@@ -520,12 +519,7 @@ impl Process {
         context::retire(self);
         self.lock().is_closed = true;
         loop {
-            let state = self.lock();
-            let thread = state
-                .threads
-                .cursor_front()
-                .map(|cursor| cursor.current().1.clone());
-            drop(state);
+            let thread = self.lock().thread_behind(Pid::MIN);
             match thread {
                 Some(thread) => self.forget(&thread),
                 None => break,

@@ -47,6 +47,9 @@ pub(crate) struct Queue {
     works: RBTree<u64, Slot>,
     /// The number of the next one.
     next: u64,
+    /// No parcel has a number below this: who takes one after the other out of much else does not go through
+    /// that for each.
+    no_parcel_before: u64,
 }
 
 impl Queue {
@@ -55,6 +58,7 @@ impl Queue {
         Self {
             works: RBTree::new(),
             next: 0,
+            no_parcel_before: 0,
         }
     }
 
@@ -68,13 +72,6 @@ impl Queue {
         self.works
             .cursor_front()
             .is_some_and(|cursor| matches!(cursor.current().1, Some(Work::Parcel(_))))
-    }
-
-    /// Whether any is a parcel.
-    pub(crate) fn has_parcel(&self) -> bool {
-        self.works
-            .values()
-            .any(|work| matches!(work, Some(Work::Parcel(_))))
     }
 
     /// Adds one behind all others.
@@ -129,10 +126,11 @@ impl Queue {
 
     /// Takes the first parcel, and its place.
     pub(crate) fn pop_parcel(&mut self) -> Option<(KBox<Parcel>, Place)> {
-        let mut cursor = self.works.cursor_front_mut()?;
+        let mut cursor = self.works.cursor_lower_bound_mut(&self.no_parcel_before)?;
         while !matches!(cursor.current().1, Some(Work::Parcel(_))) {
             cursor = cursor.move_next()?;
         }
+        self.no_parcel_before = cursor.current().0.wrapping_add(1);
         match Self::remove(cursor)? {
             (Work::Parcel(parcel), place) => Some((parcel, place)),
             _ => None,

@@ -181,11 +181,6 @@ impl ThreadState {
         }
     }
 
-    /// Whether it has not read a parcel.
-    pub(crate) fn has_parcel(&self) -> bool {
-        self.todo.has_parcel()
-    }
-
     /// Takes a parcel that it has not read.
     pub(crate) fn pop_parcel(&mut self) -> Option<(KBox<Parcel>, Place)> {
         let taken = self.todo.pop_parcel();

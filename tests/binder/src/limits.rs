@@ -23,6 +23,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("the_receiver_pays", the_receiver_pays),
     ("threads_are_bounded", threads_are_bounded),
     ("unread_completions", unread_completions),
+    ("unread_replies", unread_replies),
     ("module_stays_while_used", module_stays_while_used),
     // The last one: when it fails, the module stays in use for long.
     ("killed_while_it_writes", killed_while_it_writes),
@@ -188,6 +189,34 @@ fn unread_completions(scene: &Scene) -> Result<(), String> {
         told += returns.len();
     }
     expect(told, sent, "how many were told")
+}
+
+/// A thread that ends takes as long for each reply that it has not read, however many there are.
+fn unread_replies(scene: &Scene) -> Result<(), String> {
+    const FEW: u32 = 500;
+    const TIMES: u32 = 32;
+    let (_server, line) = scene.server(|binder, line| loop {
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())?;
+        line.tell(1);
+    });
+    let mut binder = scene.open_unmapped();
+    binder.map(LARGE).map_err(|err| format!("{err:?}"))?;
+    let end_with = |count| -> Result<Duration, String> {
+        for number in 0..count {
+            let written = binder.write(&Parcel::new().transaction());
+            expect(written.result, Ok(()), &format!("call {number}"))?;
+            line.hear()?;
+        }
+        let start = Instant::now();
+        let exit = binder.ioctl(u64::from(uapi::BINDER_THREAD_EXIT), 0);
+        expect(exit, Ok(()), "BINDER_THREAD_EXIT")?;
+        Ok(start.elapsed())
+    };
+    let (few, many) = (end_with(FEW)?, end_with(FEW * TIMES)?);
+    println!("# {few:?} with {FEW} replies, {many:?} with {TIMES} times as many");
+    // Each with all that are before it would be more than a hundred times that.
+    ensure(many < few * TIMES * 4, "it takes as long for each")
 }
 
 /// How long a process that was killed may take to end, in seconds.
