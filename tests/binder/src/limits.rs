@@ -22,6 +22,7 @@ use crate::{
 pub const TESTS: &[(&str, Test)] = &[
     ("the_receiver_pays", the_receiver_pays),
     ("threads_are_bounded", threads_are_bounded),
+    ("many_threads_go_at_once", many_threads_go_at_once),
     ("unread_completions", unread_completions),
     ("unread_replies", unread_replies),
     ("module_stays_while_used", module_stays_while_used),
@@ -131,6 +132,22 @@ fn threads_are_bounded(scene: &Scene) -> Result<(), String> {
     expect(ask(&binder), Err(Errno(libc::ENOMEM)), "one too many")?;
     // Another open file is not concerned.
     expect(ask(&scene.open_unmapped()), Ok(()), "another open file")
+}
+
+/// Closing a file that many threads have used takes less time than it took these threads to begin and end.
+fn many_threads_go_at_once(scene: &Scene) -> Result<(), String> {
+    const THREADS: usize = 256;
+    let binder = scene.open_unmapped();
+    let start = Instant::now();
+    for number in 0..THREADS {
+        expect(ask(&binder), Ok(()), &format!("thread {number}"))?;
+    }
+    let used = start.elapsed();
+    let start = Instant::now();
+    drop(binder);
+    let closed = start.elapsed();
+    println!("# {used:?} for {THREADS} threads, {closed:?} to close the file");
+    ensure(closed < used, "it is soon closed")
 }
 
 /// The module cannot be unloaded while a file is open or a mapping is there.
