@@ -30,6 +30,7 @@
 //! mmap_lock               (held by the caller of mmap, and where a mapping goes)
 //!   CONTEXT               (a mutex: who the manager is)
 //!   Process::state        (a mutex per open file: its threads and queues)
+//!   Buffer::state         (a mutex per open file: whether there is a buffer)
 //!   Buffer::parts         (a mutex per open file: which parts of the buffer are in use)
 //!   Pages::adding         (a mutex per open file: pages of the buffer are allocated)
 //!     memory allocation   (no reclaim comes back here)
@@ -41,8 +42,8 @@
 //!
 //! # What keeps what alive
 //!
-//! A file of this device keeps its [`Process`](binder_fd::process::Process); a parcel on its way keeps the files in it and
-//! the receiver's `Process`. The receiver's own file may be one of those, directly or within a socket:
+//! A file of this device keeps its [`Process`](binder_fd::process::Process), that keeps the parcels on their way to it, and
+//! a parcel keeps the files in it. The receiver's own file may be one of those, directly or within a socket:
 //! it would then keep itself. But a parcel needs a buffer, the buffer a mapping, and a mapping ends with
 //! the receiver's address space at the latest: then all that is still on its way to it is dropped.
 //!

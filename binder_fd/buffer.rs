@@ -11,8 +11,7 @@ use kernel::{
     sync::{
         new_mutex,
         Arc,
-        Mutex,
-        SetOnce, //
+        Mutex, //
     },
     uaccess::UserSliceReader, //
 };
@@ -46,42 +45,69 @@ pub(crate) struct Received {
 }
 
 /// A mapped buffer.
+#[pin_data]
 struct Mapped {
     /// The address in the receiver.
     start: usize,
     /// The memory.
-    pages: Pin<KBox<Pages>>,
+    #[pin]
+    pages: Pages,
+    /// Which parts are in use.
+    #[pin]
+    parts: Mutex<Space<Received>>,
 }
 
-/// The parts of a buffer, and whether the mapping is still there.
-struct Parts {
-    /// The parts.
-    space: Space<Received>,
-    /// Whether anything may come in.
+impl Mapped {
+    /// One at `start`, of `size` bytes, of which none are in use. `ENOMEM`.
+    fn new(start: usize, size: usize) -> Result<Arc<Self>> {
+        let mut space = Space::new();
+        space.open(size, Spare::new()?);
+        Arc::pin_init(
+            try_pin_init!(Self {
+                start,
+                pages <- Pages::new(size / PAGE_SIZE),
+                parts <- new_mutex!(space, "Buffer::parts"),
+            }? Error),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// Frees a part that is nobody's.
+    fn free(&self, at: usize, size: usize, clear: bool) {
+        if clear {
+            // The pages are there, or there is nothing to clear.
+            let _ = self.pages.clear(at, size);
+        }
+        self.parts.lock().free(at);
+    }
+}
+
+/// What a receiver has mapped.
+struct State {
+    /// The buffer, if it has been mapped, until the file is closed.
+    mapped: Option<Arc<Mapped>>,
+    /// Whether anything may come in: the mapping is still there.
     is_open: bool,
 }
 
 /// A receiver's buffer.
 #[pin_data]
 pub(crate) struct Buffer {
-    /// What was mapped, once.
-    mapped: SetOnce<Mapped>,
-    /// Which parts are in use.
+    /// What there is of it.
     #[pin]
-    parts: Mutex<Parts>,
+    state: Mutex<State>,
 }
 
 impl Buffer {
     /// A buffer that is not mapped yet.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            mapped: SetOnce::new(),
-            parts <- new_mutex!(
-                Parts {
-                    space: Space::new(),
+            state <- new_mutex!(
+                State {
+                    mapped: None,
                     is_open: false,
                 },
-                "Buffer::parts"
+                "Buffer::state"
             ),
         })
     }
@@ -90,47 +116,48 @@ impl Buffer {
     ///
     /// `EPERM` for a writable area, `EBUSY` if it has been mapped before, `ENOMEM`.
     pub(crate) fn map(process: &Process, vma: &VmaNew) -> Result {
-        let buffer = &process.buffer;
         if vma.writable() {
             return Err(EPERM);
         }
         let size = (vma.end() - vma.start()).min(LARGEST);
-        let pages = KBox::pin_init(Pages::new(size / PAGE_SIZE), GFP_KERNEL_ACCOUNT)?;
-        let spare = Spare::new()?;
+        let mapped = Mapped::new(vma.start(), size)?;
 
-        let mut parts = buffer.parts.lock();
-        if buffer.mapped.as_ref().is_some() {
+        let mut state = process.buffer.state.lock();
+        if state.mapped.is_some() {
             return Err(EBUSY);
         }
         mapping::set_up(process, vma)?;
-        buffer.mapped.populate(Mapped {
-            start: vma.start(),
-            pages,
-        });
-        parts.space.open(size, spare);
-        parts.is_open = true;
+        state.mapped = Some(mapped);
+        state.is_open = true;
         Ok(())
+    }
+
+    /// What is mapped, if anything is.
+    fn mapped(&self) -> Option<Arc<Mapped>> {
+        self.state.lock().mapped.clone()
     }
 
     /// Nothing comes in any more: its mapping, or a part of it, has gone.
     pub(crate) fn close(&self) {
-        self.parts.lock().is_open = false;
+        self.state.lock().is_open = false;
+    }
+
+    /// The file is closed: all goes, or when the last part goes that is still being filled.
+    pub(crate) fn release(&self) {
+        let mapped = self.state.lock().mapped.take();
+        drop(mapped);
     }
 
     /// Takes a part of the buffer of `process` for so many bytes of data, offsets and more buffers.
     ///
     /// `ESRCH` if it is not mapped, `EINVAL` if the sizes are too large for any buffer, `ENOSPC` if they
     /// are for this one as it is, `ENOMEM`.
-    pub(crate) fn take(
-        process: &Arc<Process>,
-        sizes: [u64; 3],
-        is_one_way: bool,
-    ) -> Result<Allocation> {
-        let buffer = &process.buffer;
-        let mapped = buffer.mapped.as_ref().ok_or(ESRCH)?;
-        if !buffer.parts.lock().is_open {
-            return Err(ESRCH);
-        }
+    pub(crate) fn take(process: &Process, sizes: [u64; 3], is_one_way: bool) -> Result<Allocation> {
+        let mapped = {
+            let state = process.buffer.state.lock();
+            let mapped = state.mapped.as_ref().filter(|_| state.is_open);
+            mapped.ok_or(ESRCH)?.clone()
+        };
         let mut size = 0usize;
         for part in sizes {
             let words = whole_words(usize::try_from(part)?).ok_or(EINVAL)?;
@@ -140,14 +167,15 @@ impl Buffer {
         let size = size.max(super::protocol::WORD);
 
         let spare = Spare::new()?;
-        let at = buffer.parts.lock().space.take(size, is_one_way, spare)?;
+        let at = mapped.parts.lock().take(size, is_one_way, spare)?;
         let allocation = Allocation {
-            process: process.clone(),
+            mapped,
             at,
             size,
             clear: false,
         };
-        mapped.pages.populate(at, size, &process.payer)?;
+        let pages = &allocation.mapped.pages;
+        pages.populate(at, size, &process.payer)?;
         Ok(allocation)
     }
 
@@ -155,27 +183,18 @@ impl Buffer {
     ///
     /// [`None`] if there is nothing of his.
     pub(crate) fn free(&self, address: u64) -> Option<Received> {
-        let mapped = self.mapped.as_ref()?;
+        let mapped = self.mapped()?;
         let at = usize::try_from(address).ok()?.checked_sub(mapped.start)?;
-        let (size, received) = self.parts.lock().space.take_back(at)?;
-        self.free_part(at, size, received.clear);
+        let (size, received) = mapped.parts.lock().take_back(at)?;
+        mapped.free(at, size, received.clear);
         Some(received)
-    }
-
-    /// Frees a part that is nobody's.
-    fn free_part(&self, at: usize, size: usize, clear: bool) {
-        if let (true, Some(mapped)) = (clear, self.mapped.as_ref()) {
-            // The pages are there, or there is nothing to clear.
-            let _ = mapped.pages.clear(at, size);
-        }
-        self.parts.lock().space.free(at);
     }
 }
 
 /// A part of a receiver's buffer that is being filled; freed when dropped.
 pub(crate) struct Allocation {
-    /// The receiver.
-    process: Arc<Process>,
+    /// The buffer.
+    mapped: Arc<Mapped>,
     /// Where it is in the buffer.
     at: usize,
     /// Its size in bytes.
@@ -187,19 +206,16 @@ pub(crate) struct Allocation {
 impl Allocation {
     /// Its address in the receiver.
     pub(crate) fn address(&self) -> u64 {
-        // It is mapped, or there would be no allocation.
-        let start = self.process.buffer.mapped.as_ref().map_or(0, |m| m.start);
-        (start + self.at) as u64
+        (self.mapped.start + self.at) as u64
     }
 
     /// The pages, if all of the `len` bytes at `offset` are in this part.
     fn pages(&self, offset: usize, len: usize) -> Result<&Pages> {
         let end = offset.checked_add(len).ok_or(EINVAL)?;
-        let mapped = self.process.buffer.mapped.as_ref().ok_or(ESRCH)?;
         if end > self.size {
             return Err(EINVAL);
         }
-        Ok(&mapped.pages)
+        Ok(&self.mapped.pages)
     }
 
     /// Writes `bytes` to `offset`. `EINVAL` beyond the end.
@@ -226,13 +242,8 @@ impl Allocation {
             is_one_way,
             fds,
         };
-        self.process
-            .buffer
-            .parts
-            .lock()
-            .space
-            .hand_over(self.at, received);
-        // What is left of it is the reference to the process.
+        self.mapped.parts.lock().hand_over(self.at, received);
+        // What is left of it is the reference to the buffer.
         let mut this = self;
         this.size = 0;
     }
@@ -242,9 +253,7 @@ impl Drop for Allocation {
     fn drop(&mut self) {
         // No part has no size: it has been handed over.
         if self.size != 0 {
-            self.process
-                .buffer
-                .free_part(self.at, self.size, self.clear);
+            self.mapped.free(self.at, self.size, self.clear);
         }
     }
 }

@@ -526,6 +526,8 @@ impl Process {
             }
         }
         self.drop_parcels();
+        // Who has a call of this process to answer keeps the process, but not that.
+        self.buffer.release();
     }
 }
 

@@ -75,7 +75,8 @@ unsafe extern "C" fn fault(vmf: *mut bindings::vm_fault) -> bindings::vm_fault_t
     };
     // SAFETY: See `VM_OPS`.
     let process = unsafe { &*(*vma).vm_private_data.cast::<Process>() };
-    let page = process.buffer.mapped.as_ref().and_then(|mapped| {
+    let mapped = process.buffer.mapped();
+    let page = mapped.as_ref().and_then(|mapped| {
         let number = address.checked_sub(mapped.start)? >> PAGE_SHIFT;
         mapped.pages.get(number)
     });

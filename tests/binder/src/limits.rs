@@ -14,13 +14,17 @@ use ashmem_binder::{uapi, Binder, Errno, Parcel};
 
 use crate::{
     process::{because, leave_output, system_time, Child, Line},
-    scene::{call_for_data, ensure, expect, receive, respond, Scene},
+    scene::{call, call_for_data, ensure, expect, receive, respond, Scene},
     Test, SKIP,
 };
 
 /// The tests of this file.
 pub const TESTS: &[(&str, Test)] = &[
     ("the_receiver_pays", the_receiver_pays),
+    (
+        "a_dead_client_keeps_no_buffer",
+        a_dead_client_keeps_no_buffer,
+    ),
     ("threads_are_bounded", threads_are_bounded),
     ("many_threads_go_at_once", many_threads_go_at_once),
     ("unread_completions", unread_completions),
@@ -99,6 +103,44 @@ fn the_receiver_pays(scene: &Scene) -> Result<(), String> {
     server.kill();
     println!("# {charged} bytes were charged for {LARGE}");
     ensure(charged > LARGE / 10 * 9, "the receiver's group is charged")
+}
+
+/// The buffer of who has died is gone, also while somebody has a call of its to answer.
+fn a_dead_client_keeps_no_buffer(scene: &Scene) -> Result<(), String> {
+    let group = Group::new()?;
+    let (server, line) = scene.server(|binder, line| {
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::of(&vec![1; LARGE]))?;
+        let tr = receive(binder)?;
+        line.tell(1);
+        line.hear()?;
+        respond(binder, &tr, &Parcel::new())
+    });
+    let client = Child::fork(|| {
+        group.enter()?;
+        let mut binder = scene.open_unmapped();
+        binder.map(LARGE).map_err(|err| format!("{err:?}"))?;
+        // The reply is never freed.
+        let reply = call(&binder, &Parcel::new())?;
+        ensure(reply.is_ok(), "the reply")?;
+        call(&binder, &Parcel::new()).map(drop)
+    });
+    line.hear()?;
+    let before = group.usage()?;
+    client.kill();
+    let mut left = before;
+    for _ in 0..200 {
+        left = group.usage()?;
+        if left < LARGE / 2 {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    println!("# {left} bytes are left of {before}");
+    ensure(before > LARGE / 10 * 9, "the client's group is charged")?;
+    ensure(left < LARGE / 2, "the client's buffer is gone")?;
+    line.tell(1);
+    server.join()
 }
 
 /// Asks for the version on a thread, which then ends.

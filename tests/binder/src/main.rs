@@ -91,6 +91,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "the kernel's binder translates them",
     ),
     (
+        "a_dead_client_keeps_no_buffer",
+        "the kernel's binder charges nobody for its buffers",
+    ),
+    (
         "killed_while_it_writes",
         "the kernel's binder carries out all commands first",
     ),
