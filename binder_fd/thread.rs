@@ -381,6 +381,10 @@ impl Thread {
                         delivery = delivered.0;
                         break;
                     }
+                    // There may always be more that cannot be had.
+                    if is_killed() {
+                        return Err(EINTR);
+                    }
                 }
                 None if returns.used == size_of::<u32>() as u64 && !self.must_return() => {
                     for_process = self.wait_for_work(may_wait)?;

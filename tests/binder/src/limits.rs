@@ -5,15 +5,18 @@
 use std::{
     fs::{self, File},
     io::{Error, Write},
-    os::fd::{AsRawFd, FromRawFd},
+    os::fd::{AsFd, AsRawFd, FromRawFd},
     thread,
     time::{Duration, Instant},
 };
 
-use ashmem_binder::{uapi, Binder, Errno, Parcel};
+use ashmem_binder::{uapi, Binder, Errno, Parcel, Return};
 
 use crate::{
-    process::{because, leave_output, system_time, Child, Line},
+    process::{
+        because, leave_output, limit_fds, open_fds, pipe, stay_on_this_cpu, system_time, Child,
+        Line,
+    },
     scene::{call, call_for_data, ensure, expect, receive, respond, Scene},
     Test, SKIP,
 };
@@ -30,7 +33,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("unread_completions", unread_completions),
     ("unread_replies", unread_replies),
     ("module_stays_while_used", module_stays_while_used),
-    // The last one: when it fails, the module stays in use for long.
+    // The last ones: when they fail, the module may stay in use for long.
+    ("killed_while_it_reads", killed_while_it_reads),
     ("killed_while_it_writes", killed_while_it_writes),
 ];
 
@@ -329,6 +333,53 @@ fn is_in_the_kernel(process: &Child, ticks: u64) -> Result<(), String> {
         thread::sleep(Duration::from_millis(10));
     }
     Ok(())
+}
+
+/// Who is killed while it is sent what it cannot have, and always more of it, is soon gone.
+fn killed_while_it_reads(scene: &Scene) -> Result<(), String> {
+    const SENDERS: usize = 2;
+    let (ours, theirs) = Line::pair();
+    let server = Child::fork(|| {
+        let mut binder = scene.open_unmapped();
+        binder.map(LARGE / 4).map_err(|err| format!("{err:?}"))?;
+        scene.serve(&binder, 0, 0)?;
+        leave_output();
+        // It has little of its CPU, until it has ended: more comes than it reads.
+        stay_on_this_cpu();
+        let _other = Child::fork(|| loop {
+            std::hint::spin_loop();
+        });
+        // SAFETY: It has no pointers.
+        unsafe { libc::nice(15) };
+        limit_fds(open_fds().len() as u64);
+        theirs.tell(1);
+        receive(&binder).map(drop)
+    });
+    ours.hear()?;
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|_| {
+            Child::fork(|| {
+                let binder = scene.open_unmapped();
+                let (_reader, writer) = pipe();
+                let parcel = Parcel::new().fd(writer.as_fd(), 0);
+                let parcel = parcel.flags(uapi::transaction_flags_TF_ONE_WAY);
+                let command = parcel.transaction();
+                loop {
+                    // There may be no space just now.
+                    let sent = binder.write_read(&command, &mut [0; 256]);
+                    expect(sent.result, Ok(()), "send")?;
+                    if matches!(sent.returns.last(), Some(Return::Dead)) {
+                        return Ok(());
+                    }
+                }
+            })
+        })
+        .collect();
+    if let Err(text) = is_in_the_kernel(&server, 10) {
+        return server.join_within(0).and(Err(text));
+    }
+    server.kill_within(SOON)?;
+    senders.into_iter().try_for_each(Child::join)
 }
 
 /// Who is killed among commands that would take many minutes is soon gone.

@@ -95,6 +95,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "the kernel's binder charges nobody for its buffers",
     ),
     (
+        "killed_while_it_reads",
+        "the kernel's binder goes on as long as there is something",
+    ),
+    (
         "killed_while_it_writes",
         "the kernel's binder carries out all commands first",
     ),
