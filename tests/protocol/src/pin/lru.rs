@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Stands in for the module's `pin/lru.rs` and `pin/shrinker.rs`: one list with its lock, and reclaim
-//! that purges what is in it.
+//! Stands in for the module's `pin/lru.rs` and `pin/scan.rs`: one list with its lock, and reclaim that
+//! purges what is in it. The module has a worker do that, for which who reclaims does not wait for ever;
+//! here it does.
 //!
 //! What is kept is who takes which lock when, and what is read without it: an entry is added and removed
 //! under the lock of its region; a walk passes over regions that are waited for, takes entries of those
