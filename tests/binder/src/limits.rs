@@ -14,8 +14,8 @@ use ashmem_binder::{uapi, Binder, Errno, Parcel, Return};
 
 use crate::{
     process::{
-        because, leave_output, limit_fds, open_fds, pipe, stay_on_this_cpu, system_time, Child,
-        Line,
+        because, is_ending, leave_output, limit_fds, open_fds, pipe, stay_on_this_cpu, system_time,
+        Child, Line,
     },
     scene::{call, call_for_data, ensure, expect, receive, respond, Scene},
     Test, SKIP,
@@ -341,13 +341,15 @@ fn killed_while_it_reads(scene: &Scene) -> Result<(), String> {
     let (ours, theirs) = Line::pair();
     let server = Child::fork(|| {
         let mut binder = scene.open_unmapped();
-        binder.map(LARGE / 4).map_err(|err| format!("{err:?}"))?;
+        binder.map(LARGE / 16).map_err(|err| format!("{err:?}"))?;
         scene.serve(&binder, 0, 0)?;
         leave_output();
-        // It has little of its CPU, until it has ended: more comes than it reads.
+        // It has little of its CPU as long as it reads: more comes than that.
         stay_on_this_cpu();
-        let _other = Child::fork(|| loop {
-            std::hint::spin_loop();
+        let own = std::process::id() as i32;
+        let _other = Child::fork(|| {
+            while !is_ending(own)? {}
+            Ok(())
         });
         // SAFETY: It has no pointers.
         unsafe { libc::nice(15) };

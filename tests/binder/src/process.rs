@@ -296,6 +296,14 @@ pub fn system_time(thread: i32) -> Result<u64, String> {
     time.ok_or("no stime in stat".into())
 }
 
+/// Whether a thread ends: nothing but the kernel's own work is left to it.
+pub fn is_ending(thread: i32) -> Result<bool, String> {
+    const PF_EXITING: u32 = 4;
+    let flags = fields(thread)?.get(6).and_then(|flags| flags.parse().ok());
+    let flags: u32 = flags.ok_or("no flags in stat")?;
+    Ok(flags & PF_EXITING != 0)
+}
+
 /// Waits until a thread sleeps in a system call.
 pub fn sleeps(thread: i32) -> Result<(), String> {
     let start = Instant::now();
