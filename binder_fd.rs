@@ -59,6 +59,8 @@ use kernel::prelude::*;
 #[path = "helpers"]
 mod helpers {
     pub(crate) mod fops;
+    // Here groups are those of processes only.
+    #[allow(dead_code)]
     pub(crate) mod memcg;
     pub(crate) mod misc;
     pub(crate) mod task;

@@ -15,7 +15,6 @@ extern "C" {
     /// `get_mem_cgroup_from_mm()` of the calling process.
     fn ashmem_get_memcg() -> *mut c_void;
     /// `mem_cgroup_tryget()`.
-    #[allow(dead_code)] // binder_fd has groups of processes only.
     fn ashmem_tryget_memcg(memcg: *mut c_void) -> bool;
     /// `mem_cgroup_put()`.
     fn ashmem_put_memcg(memcg: *mut c_void);
@@ -48,7 +47,6 @@ impl Memcg {
     /// # Safety
     ///
     /// `memcg` must be valid, or null.
-    #[allow(dead_code)] // As above.
     pub(crate) unsafe fn of(memcg: *mut bindings::mem_cgroup) -> Option<Self> {
         let memcg = memcg.cast::<c_void>();
 
@@ -58,7 +56,6 @@ impl Memcg {
     }
 
     /// The C structure; null where there are no groups.
-    #[allow(dead_code)] // As above.
     pub(crate) fn as_ptr(&self) -> *mut bindings::mem_cgroup {
         self.0.cast()
     }

@@ -53,7 +53,7 @@ pub(crate) struct Wanted {
 }
 
 /// What was purged.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Outcome {
     /// How many pages. A hole counts for no more than a piece, however long it is.
     pub(crate) purged: usize,
@@ -113,7 +113,7 @@ impl Scan {
                 memcg,
                 wanted,
                 purged: Atomic::new(0),
-                outcome <- new_mutex!(Outcome { purged: 0, freed: 0 }, "Scan::outcome"),
+                outcome <- new_mutex!(Outcome::default(), "Scan::outcome"),
                 done <- Completion::new(),
                 work <- new_work!("Scan::work"),
             }),

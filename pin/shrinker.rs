@@ -23,7 +23,6 @@ use kernel::{
 use super::{
     lru,
     scan::{
-        Outcome,
         Scan,
         Wanted, //
     }, //
@@ -204,10 +203,7 @@ unsafe extern "C" fn scan_objects(
         purged: sc.nr_to_scan,
         freed: shortage,
     };
-    let outcome = Scan::run_in(workers, sc.nid, memcg, wanted).unwrap_or(Outcome {
-        purged: 0,
-        freed: 0,
-    });
+    let outcome = Scan::run_in(workers, sc.nid, memcg, wanted).unwrap_or_default();
 
     trace::shrink(sc.nid, wanted.purged, outcome.purged, outcome.freed);
     if outcome.purged == 0 {

@@ -397,6 +397,32 @@ bool fdinfo_line(int fd, const char *key, char *value, size_t len)
 	return file_line(path, key, value, len);
 }
 
+long cgroup_write(const char *cgroup, const char *file, const char *text)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
+	return write_text(path, text);
+}
+
+long cgroup_account(const char *cgroup)
+{
+	return cgroup_write(cgroup, "cgroup.subtree_control", "+memory");
+}
+
+long cgroup_join(const char *cgroup)
+{
+	return cgroup_write(cgroup, "cgroup.procs", "0");
+}
+
+long cgroup_value(const char *cgroup, const char *file, const char *key)
+{
+	char path[160], text[64];
+
+	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
+	return file_line(path, key, text, sizeof(text)) ? atol(text) : -1;
+}
+
 long in_child(long (*fn)(void *arg), void *arg)
 {
 	long *answer = mmap(NULL, page_size(), PROT_RW,

@@ -120,6 +120,17 @@ bool file_line(const char *path, const char *key, char *value, size_t len);
 /* The same for the fdinfo of a descriptor. */
 bool fdinfo_line(int fd, const char *key, char *value, size_t len);
 
+/* Cgroups, by their paths; this is the root of all. */
+#define CGROUPS		"/sys/fs/cgroup"
+
+/* Memory is accounted for in the groups below @cgroup; an error where it cannot be. */
+long cgroup_account(const char *cgroup);
+/* From here on the calling process is in @cgroup. */
+long cgroup_join(const char *cgroup);
+long cgroup_write(const char *cgroup, const char *file, const char *text);
+/* The number behind @key in a file of @cgroup, or -1. */
+long cgroup_value(const char *cgroup, const char *file, const char *key);
+
 /* What the module tells about itself. */
 #define DEBUGFS	"/sys/kernel/debug/ashmem/"
 

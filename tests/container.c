@@ -20,7 +20,6 @@
 #include "ashmem_test.h"
 #include "harness.h"
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define BOOT_ID		"/proc/sys/kernel/random/boot_id"
 #define MIB		(1024UL * 1024)
 
@@ -231,24 +230,14 @@ static long inside(void *arg)
 static long run_container(void *arg)
 {
 	struct container *c = arg;
-	char procs[128];
 	long ret = 0;
 
-	snprintf(procs, sizeof(procs), "%s/cgroup.procs", c->cgroup);
-	ret = THEN(ret, write_text(procs, "0"));
+	ret = THEN(ret, cgroup_join(c->cgroup));
 	ret = THEN(ret, become_nobody());
 	/* Else its files in /proc would be root's. */
 	ret = THEN(ret, result(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)));
 	ret = THEN(ret, unshare_all());
 	return THEN(ret, in_child(inside, c));
-}
-
-static long cgroup_value(const char *cgroup, const char *file, const char *key)
-{
-	char path[128], text[32];
-
-	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
-	return file_line(path, key, text, sizeof(text)) ? atol(text) : -1;
 }
 
 FIXTURE(container) {
@@ -270,21 +259,20 @@ FIXTURE_VARIANT_ADD(container, bound_as_both) { BOUND_AS_BOTH };
 FIXTURE_SETUP(container)
 {
 	struct container *c = &self->c;
-	char path[128], text[32];
+	char text[32];
 	int sockets[2];
 
 	if (geteuid())
 		SKIP(return, "needs root, to make a cgroup");
-	if (write_text(CGROUPS "/cgroup.subtree_control", "+memory"))
+	if (cgroup_account(CGROUPS))
 		SKIP(return, "no memory controller of cgroup2 in " CGROUPS);
 	c->way = variant->way;
 	snprintf(c->cgroup, sizeof(c->cgroup), CGROUPS "/container-%d", getpid());
 	snprintf(c->root, sizeof(c->root), "/tmp/container-%d", getpid());
 	ASSERT_EQ(0, mkdir(c->cgroup, 0755));
 	ASSERT_EQ(0, mkdir(c->root, 0755));
-	snprintf(path, sizeof(path), "%s/memory.max", c->cgroup);
 	snprintf(text, sizeof(text), "%lu", LIMIT);
-	ASSERT_EQ(0, write_text(path, text));
+	ASSERT_EQ(0, cgroup_write(c->cgroup, "memory.max", text));
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
 	c->inside = sockets[0];
 	c->outside = sockets[1];

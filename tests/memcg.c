@@ -17,7 +17,6 @@
 #include "ashmem_test.h"
 #include "harness.h"
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define CACHE		"ashmem_area_cache "
 #define REGIONS		4000
 /* What the kernel may hold back or count late, in bytes. */
@@ -32,13 +31,8 @@
  */
 static long charged(const char *cgroup)
 {
-	char path[128], text[64];
-
 	sleep(3);
-	snprintf(path, sizeof(path), "%s/memory.stat", cgroup);
-	if (!file_line(path, "slab ", text, sizeof(text)))
-		return -1;
-	return atol(text);
+	return cgroup_value(cgroup, "memory.stat", "slab ");
 }
 
 /* The size of an object of a cache, in the third column of slabinfo. */
@@ -72,7 +66,7 @@ FIXTURE_SETUP(memcg)
 {
 	ASSERT_EQ(0, map(-1, page_size(), PROT_RW, MAP_SHARED | MAP_ANONYMOUS,
 			 (char **)&self->seen));
-	if (write_text(CGROUPS "/cgroup.subtree_control", "+memory"))
+	if (cgroup_account(CGROUPS))
 		SKIP(return, "no memory controller of cgroup2 in " CGROUPS);
 	snprintf(self->seen->cgroup, sizeof(self->seen->cgroup),
 		 CGROUPS "/ashmem-%d", getpid());
@@ -125,11 +119,10 @@ static long open_in_cgroup(void *arg)
 	struct charges *seen = arg;
 	struct rlimit limit = { .rlim_cur = REGIONS + 64,
 				.rlim_max = REGIONS + 64 };
-	char path[128], name[ASHMEM_NAME_LEN];
+	char name[ASHMEM_NAME_LEN];
 	long base, least, ret;
 
-	snprintf(path, sizeof(path), "%s/cgroup.procs", seen->cgroup);
-	if (setrlimit(RLIMIT_NOFILE, &limit) || write_text(path, "0"))
+	if (setrlimit(RLIMIT_NOFILE, &limit) || cgroup_join(seen->cgroup))
 		return -errno;
 
 	/* The descriptor table grows once, and stays. */
@@ -191,14 +184,6 @@ struct costs {
 	long left;
 };
 
-static long join(const char *cgroup)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
-	return write_text(path, "0");
-}
-
 /* Opens a region in one cgroup, and unpins every second page in the other. */
 static long unpin_elsewhere(void *arg)
 {
@@ -206,10 +191,10 @@ static long unpin_elsewhere(void *arg)
 	long opener, pinner, ret;
 	int fd;
 
-	ret = join(costs->opener);
+	ret = cgroup_join(costs->opener);
 	fd = region("ranges", 2 * RANGES * page_size());
 	ret = ret ?: try_map(fd, 1, PROT_RW, MAP_SHARED);
-	ret = ret ?: join(costs->pinner);
+	ret = ret ?: cgroup_join(costs->pinner);
 	/* The first one brings what is there once for all. */
 	ret = ret ?: unpin(fd, page_size(), page_size());
 	opener = charged(costs->opener);
@@ -256,12 +241,7 @@ TEST_F_TIMEOUT(memcg, ranges_are_charged_to_the_opener, 120)
 /* Groups that are removed, but that something still refers to. */
 static long dying(void)
 {
-	char text[32];
-
-	if (!file_line(CGROUPS "/cgroup.stat", "nr_dying_descendants ", text,
-		       sizeof(text)))
-		return -1;
-	return atol(text);
+	return cgroup_value(CGROUPS, "cgroup.stat", "nr_dying_descendants ");
 }
 
 /* Whatever the kernel itself keeps of a group goes with time, and with its caches. */
@@ -285,7 +265,7 @@ struct sender {
 static long send_from_cgroup(void *arg)
 {
 	struct sender *sender = arg;
-	long ret = join(sender->cgroup);
+	long ret = cgroup_join(sender->cgroup);
 	int fd = region("survivor", page_size());
 
 	ret = ret ?: try_map(fd, page_size(), PROT_RW, MAP_SHARED);

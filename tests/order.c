@@ -13,7 +13,6 @@
 #include "ashmem_test.h"
 #include "harness.h"
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define CGROUP		CGROUPS "/order"
 
 /* Ranges of 100 pages, with a page between them that stays pinned. */
@@ -154,7 +153,7 @@ static long purge_step_by_step(void *arg)
 	struct order order = {};
 	struct job *job = arg;
 	char text[32], *p;
-	long ret = write_text(CGROUP "/cgroup.procs", "0");
+	long ret = cgroup_join(CGROUP);
 
 	order.regions = job->regions;
 	for (int i = 0; i < order.regions && !ret; i++) {
@@ -271,7 +270,7 @@ FIXTURE_SETUP(order)
 {
 	ASSERT_EQ(0, map(-1, sizeof(*self->job), PROT_RW,
 			 MAP_SHARED | MAP_ANONYMOUS, (char **)&self->job));
-	if (write_text(CGROUPS "/cgroup.subtree_control", "+memory"))
+	if (cgroup_account(CGROUPS))
 		SKIP(return, "no memory controller of cgroup2 in " CGROUPS);
 	ASSERT_EQ(0, mkdir(CGROUP, 0755));
 }

@@ -210,9 +210,7 @@ static int press(struct shared *shared)
 	return 0;
 }
 
-#define CGROUP		"/sys/fs/cgroup/pin-stress"
-
-#define PROCS		CGROUP "/cgroup.procs"
+#define CGROUP		CGROUPS "/pin-stress"
 
 FIXTURE(stress) {
 	struct shared *shared;
@@ -226,7 +224,7 @@ FIXTURE_SETUP(stress)
 			 MAP_SHARED | MAP_ANONYMOUS, (char **)&self->shared));
 	self->workers = calloc(WORKERS, sizeof(*self->workers));
 	ASSERT_NE(NULL, self->workers);
-	if (write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory"))
+	if (cgroup_account(CGROUPS))
 		SKIP(return, "no memory controller of cgroup2");
 	ASSERT_EQ(0, mkdir(CGROUP, 0755));
 }
@@ -244,12 +242,12 @@ static int open_region(bool pressed, size_t len)
 {
 	int fd;
 
-	if (pressed && write_text(PROCS, "0"))
+	if (pressed && cgroup_join(CGROUP))
 		return -1;
 	fd = region("stress", len);
 	if (fd >= 0 && try_map(fd, 1, PROT_RW, MAP_SHARED))
 		fd = -1;
-	if (pressed && write_text("/sys/fs/cgroup/cgroup.procs", "0"))
+	if (pressed && cgroup_join(CGROUPS))
 		return -1;
 	return fd;
 }
@@ -261,7 +259,7 @@ static pid_t start(int (*fn)(struct shared *shared), struct shared *shared,
 
 	if (pid)
 		return pid;
-	if (pressed && write_text(PROCS, "0"))
+	if (pressed && cgroup_join(CGROUP))
 		_exit(1);
 	_exit(fn(shared));
 }
@@ -290,7 +288,7 @@ TEST_F_TIMEOUT(stress, a_million_rounds, 900)
 		ASSERT_EQ(0, map(w->fd, len, PROT_RW, MAP_SHARED, &w->p));
 		workers[i] = fork();
 		if (!workers[i])
-			_exit(pressed && write_text(PROCS, "0") ? 1 : work(w));
+			_exit(pressed && cgroup_join(CGROUP) ? 1 : work(w));
 	}
 	others[0] = start(purge, self->shared, false);
 	others[1] = start(drop, self->shared, false);

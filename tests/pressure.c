@@ -18,7 +18,6 @@
 #include "ashmem_test.h"
 #include "harness.h"
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define SHRINKER	"/sys/module/ashmem/parameters/shrinker"
 
 /* Who is to be killed, where somebody has to be. */
@@ -50,14 +49,6 @@ enum command {
 	LEAVE_CGROUP,
 	ALLOCATE,
 };
-
-static long join(const char *cgroup)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
-	return write_text(path, "0");
-}
 
 static long unpin_how(int fd, size_t len, enum how how)
 {
@@ -120,7 +111,7 @@ static void own(int fd, size_t len, enum how how, size_t hog, int command,
 			ret = unpin(fd, 0, 0);
 			break;
 		case LEAVE_CGROUP:
-			ret = join(CGROUPS);
+			ret = cgroup_join(CGROUPS);
 			break;
 		case ALLOCATE:
 			ret = allocate(hog);
@@ -165,10 +156,10 @@ static long owner_start(struct owner *o, const char *cgroup,
 		close(command[1]);
 		close(answer[0]);
 		write_text("/proc/self/oom_score_adj", "-1000");
-		if (join(cgroup))
+		if (cgroup_join(cgroup))
 			_exit(1);
 		fd = region("pressure", len);
-		if (fd < 0 || (filler && join(filler)))
+		if (fd < 0 || (filler && cgroup_join(filler)))
 			_exit(1);
 		own(fd, len, how, hog, command[0], answer[1]);
 	}
@@ -200,7 +191,7 @@ static long hog(const char *cgroup, size_t len)
 	if (!pid) {
 		prctl(PR_SET_NAME, HOG);
 		write_text("/proc/self/oom_score_adj", "1000");
-		_exit(join(cgroup) ? 99 : -allocate(len));
+		_exit(cgroup_join(cgroup) ? 99 : -allocate(len));
 	}
 	if (waitpid(pid, &status, 0) != pid)
 		return -errno;
@@ -323,58 +314,42 @@ FIXTURE(cgroup) {
 #define NEEDED		(LIMIT / 10 * 7)
 #define BESIDE		(24UL << 20)
 
-static long control(const char *cgroup, const char *file, const char *text)
-{
-	char path[160];
-
-	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
-	return write_text(path, text);
-}
-
 static long limit(const char *cgroup, size_t bytes)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%zu", bytes);
-	return control(cgroup, "memory.max", text);
+	return cgroup_write(cgroup, "memory.max", text);
 }
 
 static long kills(const char *cgroup)
 {
-	char path[160], text[32];
-
-	snprintf(path, sizeof(path), "%s/memory.events", cgroup);
-	return file_line(path, "oom_kill ", text, sizeof(text)) ?
-	       atol(text) : -1;
+	return cgroup_value(cgroup, "memory.events", "oom_kill ");
 }
 
 /* What a shrinker gives back is not counted: it may seem to be nothing. */
 static long reclaim_from(const char *cgroup, const char *bytes)
 {
-	long ret = control(cgroup, "memory.reclaim", bytes);
+	long ret = cgroup_write(cgroup, "memory.reclaim", bytes);
 
 	return ret == -EAGAIN ? 0 : ret;
 }
 
 static long usage(const char *cgroup)
 {
-	char path[160], text[32];
-
-	snprintf(path, sizeof(path), "%s/memory.current", cgroup);
-	return file_line(path, "", text, sizeof(text)) ? atol(text) : -1;
+	return cgroup_value(cgroup, "memory.current", "");
 }
 
 FIXTURE_SETUP(cgroup)
 {
-	if (write_text(CGROUPS "/cgroup.subtree_control", "+memory"))
+	if (cgroup_account(CGROUPS))
 		SKIP(return, "no memory controller of cgroup2 in " CGROUPS);
 	snprintf(self->parent, sizeof(self->parent), CGROUPS "/pressure-%d",
 		 getpid());
 	snprintf(self->a, sizeof(self->a), "%s/a", self->parent);
 	snprintf(self->b, sizeof(self->b), "%s/b", self->parent);
 	ASSERT_EQ(0, mkdir(self->parent, 0755));
-	ASSERT_EQ(0, control(self->parent, "cgroup.subtree_control",
-			     "+memory"));
+	ASSERT_EQ(0, cgroup_account(self->parent));
 	ASSERT_EQ(0, mkdir(self->a, 0755));
 	ASSERT_EQ(0, mkdir(self->b, 0755));
 }

@@ -258,7 +258,7 @@ TEST_F_TIMEOUT(swap, collapse_against_reclaim, 120)
 	EXPECT_TRUE(is_filled(self->p, self->len, 4));
 }
 
-#define CGROUP		"/sys/fs/cgroup/ashmem-swap"
+#define CGROUP		CGROUPS "/ashmem-swap"
 /* What the group may have, and what one of its tasks wants for itself. */
 #define GROUP_LIMIT	"12M"
 #define HUNGRY		(14UL << 20)
@@ -322,7 +322,7 @@ static long swap_in_and_collapse(void *arg)
 	struct collapser c = { .len = *(size_t *)arg };
 	char *place;
 
-	if (write_text(CGROUP "/cgroup.procs", "0"))
+	if (cgroup_join(CGROUP))
 		return -errno;
 	c.fd = region("group", c.len);
 	if (reserve(c.len, c.len, &place) ||
@@ -348,10 +348,10 @@ TEST_F_TIMEOUT(swap, swap_in_and_collapse_against_reclaim, 120)
 {
 	long rounds;
 
-	if (write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory") ||
-	    mkdir(CGROUP, 0755))
+	if (cgroup_account(CGROUPS))
 		SKIP(return, "no memory controller of cgroup2");
-	ASSERT_EQ(0, write_text(CGROUP "/memory.max", GROUP_LIMIT));
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+	ASSERT_EQ(0, cgroup_write(CGROUP, "memory.max", GROUP_LIMIT));
 	rounds = in_child(swap_in_and_collapse, &self->len);
 	TH_LOG("%ld rounds", rounds);
 	EXPECT_LT(0, rounds);
