@@ -437,6 +437,37 @@ TEST_F(purge, a_child_that_ends_changes_nothing)
 	EXPECT_EQ(8, purge_all());
 }
 
+#define MANY 20000
+
+static void *close_it(void *fd)
+{
+	close(*(int *)fd);
+	return NULL;
+}
+
+/* Its entries stand before all others in the order: reclaim finds what is behind them. */
+TEST_F_TIMEOUT(purge, a_region_that_goes_hides_no_other, 60)
+{
+	for (int round = 0; round < 5; round++) {
+		int fd = region("many", 2UL * MANY * self->page);
+		pthread_t thread;
+
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, try_map(fd, self->page, PROT_RW, MAP_SHARED));
+		/* The tree goes from its front, the order begins at its end. */
+		for (size_t i = MANY; i-- > 0;)
+			ASSERT_EQ(0, unpin(fd, 2 * i * self->page, self->page));
+		memset(self->p, 'x', self->len);
+		ASSERT_EQ(0, unpin(self->fd, 0, 0));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, close_it, &fd));
+		for (int i = 0; i < 1000 && zeroes(self->p) != 0xff; i++)
+			EXPECT_EQ(0, drop_slab());
+		EXPECT_EQ(0xff, zeroes(self->p));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		EXPECT_EQ(ASHMEM_WAS_PURGED, pin(self->fd, 0, 0));
+	}
+}
+
 /* A range of many pieces, and one of pages that never were. */
 TEST_F(purge, large_and_sparse)
 {
