@@ -286,10 +286,11 @@ impl Backing {
         let first = (pages.first() as u64) << PAGE_SHIFT;
         let last = ((pages.last() as u64) << PAGE_SHIFT) | ((1 << PAGE_SHIFT) - 1);
 
-        // Pages are locked in there: an allocation meanwhile must not get into the shrinker.
+        // Pages are locked in there: an allocation meanwhile must not get into the shrinker. And a huge page of
+        // which a part is to go can only be split with memory, in a group that has none left.
         // SAFETY: The file is valid. A region has a size that fits in a file's, so does the first byte
         // of each of its pages.
-        task::without_fs_reclaim(|| unsafe {
+        task::as_reclaim(|| unsafe {
             bindings::unmap_mapping_pages(
                 self.mapping(),
                 pages.first() as c_ulong,

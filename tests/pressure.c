@@ -31,6 +31,8 @@ enum how {
 	WHOLE,
 	/* Ranges of 14 pages, with a pinned page behind each. */
 	RANGES,
+	/* The second half of each huge page. */
+	HALVES,
 };
 
 #define RANGE		14
@@ -50,12 +52,35 @@ enum command {
 	ALLOCATE,
 };
 
-static long unpin_how(int fd, size_t len, enum how how)
+/* 0 if there is none. */
+static size_t huge_page(void)
+{
+	char text[64];
+
+	return file_line("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "", text,
+			 sizeof(text)) ? atol(text) : 0;
+}
+
+static long unpin_halves(int fd, size_t len, char *p)
+{
+	const size_t huge = huge_page();
+	long ret = 0;
+
+	if (madvise(p, len, MADV_COLLAPSE))
+		return -errno;
+	for (size_t at = 0; !ret && at + huge <= len; at += huge)
+		ret = unpin(fd, at + huge / 2, huge / 2);
+	return ret;
+}
+
+static long unpin_how(int fd, size_t len, enum how how, char *p)
 {
 	const size_t step = (RANGE + 1) * page_size();
 
 	if (how == WHOLE)
 		return unpin(fd, 0, len);
+	if (how == HALVES)
+		return unpin_halves(fd, len, p);
 	for (size_t at = 0; how == RANGES && at + step <= len; at += step) {
 		long ret = unpin(fd, at, step - page_size());
 
@@ -94,12 +119,14 @@ static void own(int fd, size_t len, enum how how, size_t hog, int command,
 		int answer)
 {
 	enum command c;
-	char *p;
-	long ret = map(fd, len, PROT_RW, MAP_SHARED, &p);
+	char *place, *p;
+	/* Where huge pages fit. */
+	long ret = reserve(len, huge_page() ?: page_size(), &place) ?:
+		   map_at(place, fd, len, PROT_RW, MAP_SHARED | MAP_FIXED, 0, &p);
 
 	if (!ret)
 		memset(p, 'x', len);
-	ret = ret ?: unpin_how(fd, len, how);
+	ret = ret ?: unpin_how(fd, len, how, p);
 	while (write(answer, &ret, sizeof(ret)) == sizeof(ret) &&
 	       read(command, &c, sizeof(c)) == sizeof(c)) {
 		switch (c) {
@@ -382,6 +409,23 @@ TEST_F(cgroup, gets_many_ranges_back)
 	ASSERT_EQ(0, owner_start(&self->in_a, self->a, NULL, UNPINNED, RANGES,
 				 NEEDED));
 	EXPECT_EQ(0, tell(&self->in_a, ALLOCATE));
+	EXPECT_EQ(0, kills(self->a));
+	EXPECT_EQ(ASHMEM_WAS_PURGED, tell(&self->in_a, PIN_ALL));
+	EXPECT_EQ(0, owner_end(&self->in_a));
+}
+
+/* To split a huge page wants memory, which the group has none of. */
+TEST_F(cgroup, gets_parts_of_huge_pages_back)
+{
+	long ret;
+
+	if (huge_page() == 0 || huge_page() > UNPINNED / 2)
+		SKIP(return, "no huge page, or none that would fit");
+	ASSERT_EQ(0, limit(self->a, LIMIT));
+	ret = owner_start(&self->in_a, self->a, NULL, UNPINNED, HALVES, 0);
+	if (ret)
+		SKIP(owner_end(&self->in_a); return, "no huge page: %s", strerror(-ret));
+	EXPECT_EQ(0, hog(self->a, LIMIT - UNPINNED + UNPINNED / 4));
 	EXPECT_EQ(0, kills(self->a));
 	EXPECT_EQ(ASHMEM_WAS_PURGED, tell(&self->in_a, PIN_ALL));
 	EXPECT_EQ(0, owner_end(&self->in_a));
