@@ -255,14 +255,17 @@ impl Backing {
     }
 
     /// Where to end a part of `range` that begins where it does, and has about `most` pages with
-    /// content: the part's last page. What has none, however long, costs nothing to purge.
+    /// content, a power of two: the part's last page. What has none, however long, costs nothing to purge. A
+    /// huge page, in memory or in swap, is not cut: it would have to be split, or read back.
     pub(crate) fn piece(&self, range: PageRange, most: usize) -> usize {
+        // SAFETY: The mapping is valid.
+        let pages = unsafe { &raw mut (*self.mapping()).i_pages };
         let mut index = range.first() as c_ulong;
 
-        // SAFETY: The mapping is valid; this takes no lock but RCU's.
+        // SAFETY: As above; this takes no lock but RCU's.
         let found = unsafe {
             bindings::xa_find(
-                &raw mut (*self.mapping()).i_pages,
+                pages,
                 &mut index,
                 range.last() as c_ulong,
                 bindings::XA_PRESENT,
@@ -271,9 +274,14 @@ impl Backing {
         if found.is_null() {
             return range.last();
         }
-        (index as usize)
-            .saturating_add(most.max(1) - 1)
-            .min(range.last())
+        let last = index as usize | (most - 1);
+        if last >= range.last() {
+            return range.last();
+        }
+        #[cfg(CONFIG_XARRAY_MULTI)]
+        // SAFETY: As above.
+        let last = last | ((1 << unsafe { bindings::xa_get_order(pages, last as c_ulong) }) - 1);
+        last.min(range.last())
     }
 
     /// Gives the memory of pages back, which read as zero afterwards; private mappings keep theirs.

@@ -48,8 +48,8 @@ use crate::{
     }, //
 };
 
-/// How many pages of a range are purged at a time: other reclaimers can take the next ones meanwhile,
-/// and whoever wants to pin does not wait for longer than that.
+/// How many pages of a range are purged at a time, a power of two: other reclaimers can take the next ones
+/// meanwhile, and whoever wants to pin does not wait for longer than that.
 pub(crate) const PIECE: usize = 512;
 
 /// The pages that were purged since the module was loaded.

@@ -484,6 +484,44 @@ TEST_F(purge, large_and_sparse)
 	memset(p, 'x', pages * self->page);
 	ASSERT_EQ(0, unpin(fd, 0, 0));
 	EXPECT_EQ(pages, purge_all());
+#define HUGE_PAGES	3
+
+/* Of many huge pages only those are split that a range begins or ends in. */
+TEST_F(purge, huge_pages_go_whole)
+{
+	char text[64], *place, *p;
+	size_t huge, len;
+	long before;
+	int fd;
+
+	if (!file_line("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "", text,
+		       sizeof(text)))
+		SKIP(return, "this kernel has no huge pages");
+	huge = atol(text);
+	len = HUGE_PAGES * huge;
+	if (huge > 32UL << 20)
+		SKIP(return, "they are too large for this system");
+	fd = region("huge", len);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, reserve(len, huge, &place));
+	ASSERT_EQ(0, map_at(place, fd, len, PROT_RW, MAP_SHARED | MAP_FIXED, 0, &p));
+	memset(p, 'x', len);
+	if (madvise(p, len, MADV_COLLAPSE))
+		SKIP(return, "no huge page: %s", strerror(errno));
+	ASSERT_TRUE(file_line("/proc/vmstat", "thp_split_page ", text, sizeof(text)));
+	before = atol(text);
+	ASSERT_EQ(0, unpin(fd, self->page, 0));
+	EXPECT_EQ(0, drop_slab());
+	EXPECT_EQ(self->page, lseek(fd, 0, SEEK_HOLE));
+	EXPECT_EQ(-ENXIO, result(lseek(fd, self->page, SEEK_DATA)));
+	EXPECT_TRUE(is_all(p, self->page, 'x'));
+	EXPECT_TRUE(is_all(p + self->page, len - self->page, 0));
+	ASSERT_TRUE(file_line("/proc/vmstat", "thp_split_page ", text, sizeof(text)));
+	EXPECT_GE(before + 1, atol(text));
+	munmap(p, len);
+	close(fd);
+}
+
 	EXPECT_TRUE(is_all(p, pages * self->page, 0));
 	EXPECT_EQ(ASHMEM_WAS_PURGED, pin(fd, (pages - 1) * self->page, 0));
 
