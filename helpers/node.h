@@ -2,6 +2,8 @@
 #ifndef ASHMEM_HELPERS_NODE_H
 #define ASHMEM_HELPERS_NODE_H
 
-unsigned long ashmem_node_shortage(int nid);
+#include <linux/types.h>
+
+unsigned long ashmem_node_shortage(int nid, gfp_t gfp);
 
 #endif /* ASHMEM_HELPERS_NODE_H */

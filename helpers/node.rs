@@ -4,20 +4,23 @@
 //!
 //! C header: `include/linux/mmzone.h`
 
-use kernel::prelude::*;
+use kernel::{
+    bindings,
+    prelude::*, //
+};
 
 extern "C" {
-    /// How many pages are missing until each zone of a node is at its high watermark.
-    fn ashmem_node_shortage(nid: c_int) -> c_ulong;
+    /// How many pages a node lacks for an allocation.
+    fn ashmem_node_shortage(nid: c_int, gfp: bindings::gfp_t) -> c_ulong;
 }
 
-/// How many pages are missing until each zone of a node has as many free as it should, its high
-/// watermark; 0 if memory is not short there, or there is none.
+/// How many pages a node lacks for the allocation that has entered reclaim: none if any zone that it may use
+/// has enough, else what is missing until each of them is at its high watermark.
 ///
 /// # Safety
 ///
 /// `nid` must be the number of a possible node.
-pub(crate) unsafe fn shortage(nid: c_int) -> usize {
+pub(crate) unsafe fn shortage(nid: c_int, gfp: bindings::gfp_t) -> usize {
     // SAFETY: By the caller's promise.
-    unsafe { ashmem_node_shortage(nid) }
+    unsafe { ashmem_node_shortage(nid, gfp) }
 }

@@ -187,7 +187,7 @@ unsafe extern "C" fn scan_objects(
     // What the node lacks is given back at once: where nothing but shrinkers could give more, an
     // allocation that finds too little free after a reclaim ends in the OOM killer, whatever there is.
     // SAFETY: Reclaim passes the number of a node.
-    let shortage = unsafe { node::shortage(sc.nid) };
+    let shortage = unsafe { node::shortage(sc.nid, sc.gfp_mask) };
     if shortage == 0 && reclaimed() >= BATCH {
         return STOP;
     }
