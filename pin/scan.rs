@@ -40,6 +40,10 @@ use crate::helpers::{
 /// How often a range that was found may be gone when it is to be purged, in one scan.
 const MAX_MISSES: usize = 16;
 
+/// How many parts of ranges that had no memory are purged in one scan in search of some: else those who unpin such
+/// ones faster than they are purged would keep it busy for ever.
+const MAX_EMPTY: usize = 1024;
+
 /// How long the task that reclaims waits while nothing is purged, in milliseconds.
 const PATIENCE: u32 = 1000;
 
@@ -48,7 +52,7 @@ const PATIENCE: u32 = 1000;
 pub(crate) struct Wanted {
     /// How many pages are to be purged.
     pub(crate) purged: usize,
-    /// How many pages with memory, whatever else.
+    /// How many pages with memory, unless there is too much without.
     pub(crate) freed: usize,
 }
 
@@ -72,6 +76,8 @@ pub(crate) struct Scan {
     wanted: Wanted,
     /// How many pages were purged so far.
     purged: Atomic<usize>,
+    /// Whether the task that reclaims has stopped to wait: then this ends with the part that it is at.
+    is_abandoned: Atomic<bool>,
     /// Held by the worker from the first range to the last. Who reclaims takes it, too, when the worker is
     /// done: by that lockdep knows that reclaim waits for whatever the worker waits for.
     #[pin]
@@ -100,7 +106,8 @@ impl WorkItem for Scan {
 impl Scan {
     /// Has a worker purge ranges until as much as `wanted` is purged, or there is no range left.
     ///
-    /// [`None`] if there is no memory for that, or the worker does not get on: then it goes on alone.
+    /// [`None`] if there is no memory for that, or the worker does not get on: then it ends what it has begun
+    /// alone.
     pub(crate) fn run_in(
         workers: &Queue,
         nid: c_int,
@@ -113,6 +120,7 @@ impl Scan {
                 memcg,
                 wanted,
                 purged: Atomic::new(0),
+                is_abandoned: Atomic::new(false),
                 outcome <- new_mutex!(Outcome::default(), "Scan::outcome"),
                 done <- Completion::new(),
                 work <- new_work!("Scan::work"),
@@ -132,6 +140,7 @@ impl Scan {
         while !self.done.wait_for(PATIENCE) {
             let purged = self.purged.load(Relaxed);
             if purged == before {
+                self.is_abandoned.store(true, Relaxed);
                 return None;
             }
             before = purged;
@@ -143,10 +152,12 @@ impl Scan {
     fn purge(&self) {
         let mut outcome = self.outcome.lock();
         let mut victims = lru::Victims::new(self.nid, &self.memcg);
-        let mut misses = 0;
+        let (mut misses, mut empty) = (0, 0);
 
-        while (outcome.purged < self.wanted.purged || outcome.freed < self.wanted.freed)
+        while (outcome.purged < self.wanted.purged
+            || (outcome.freed < self.wanted.freed && empty < MAX_EMPTY))
             && misses < MAX_MISSES
+            && !self.is_abandoned.load(Relaxed)
         {
             let Some((region, last)) = victims.oldest() else {
                 break;
@@ -155,6 +166,7 @@ impl Scan {
                 Some(piece) => {
                     outcome.purged += piece.pages.pages().min(PIECE);
                     outcome.freed += piece.freed;
+                    empty += usize::from(piece.freed == 0);
                     self.purged.store(outcome.purged, Relaxed);
                 }
                 None => misses += 1,

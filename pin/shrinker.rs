@@ -47,7 +47,7 @@ const EMPTY: c_ulong = c_ulong::MAX - 1;
 /// `__GFP_FS`: reclaim may call into filesystems.
 const GFP_FS: bindings::gfp_t = 1 << bindings::___GFP_FS_BIT;
 
-/// How many scans are under way at a time, on each node.
+/// How many scans are under way at a time, at most.
 const MAX_SCANS: c_int = 16;
 
 /// How many pages to purge in one scan, and how many are enough for one reclaim while the system itself has
@@ -169,7 +169,7 @@ unsafe extern "C" fn count_objects(
 }
 
 /// Purges ranges until as many pages as reclaim asks for are purged, and the node lacks none, or there
-/// is no range left.
+/// is no range left. Those without memory do not go on without end.
 ///
 /// # Safety
 ///

@@ -494,6 +494,134 @@ TEST_F(cgroup, loses_what_is_needed)
 	EXPECT_EQ(0, owner_end(&self->in_a));
 }
 
+/* What zones have free, and want to have: in pages, of all of them. */
+struct marks {
+	long free;
+	long low;
+	long high;
+};
+
+#define SCALE_FACTOR	"/proc/sys/vm/watermark_scale_factor"
+
+static struct marks marks(void)
+{
+	FILE *f = fopen("/proc/zoneinfo", "re");
+	struct marks sum = {};
+	char line[256];
+	long value;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " pages free %ld", &value) == 1)
+			sum.free += value;
+		else if (sscanf(line, " low %ld", &value) == 1)
+			sum.low += value;
+		else if (sscanf(line, " high %ld", &value) == 1)
+			sum.high += value;
+	}
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+/* Watermarks far apart, and memory of ours that brings what is free to where it shall be. */
+FIXTURE(watermarks) {
+	char scale[32];
+	char cgroup[64];
+	struct owner owner;
+	char *ballast;
+	size_t len;
+};
+
+#define STEP		(4UL << 20)
+
+FIXTURE_SETUP(watermarks)
+{
+	char text[64];
+
+	if (cgroup_account(CGROUPS))
+		SKIP(return, "no memory controller of cgroup2 in " CGROUPS);
+	ASSERT_TRUE(file_line("/proc/meminfo", "MemTotal:", text, sizeof(text)));
+	if (atol(text) > 2L << 20)
+		SKIP(return, "this system has too much memory to use it up");
+	ASSERT_TRUE(file_line(SCALE_FACTOR, "", self->scale, sizeof(self->scale)));
+	self->len = (size_t)atol(text) << 10;
+	ASSERT_EQ(0, map(-1, self->len, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			 &self->ballast));
+	/* Page by page may take long. */
+	madvise(self->ballast, self->len, MADV_HUGEPAGE);
+	snprintf(self->cgroup, sizeof(self->cgroup), CGROUPS "/watermarks-%d", getpid());
+	ASSERT_EQ(0, mkdir(self->cgroup, 0755));
+	ASSERT_EQ(0, write_text(SCALE_FACTOR, "3000"));
+}
+
+FIXTURE_TEARDOWN(watermarks)
+{
+	EXPECT_EQ(0, write_text(SCALE_FACTOR, self->scale));
+	munmap(self->ballast, self->len);
+	EXPECT_EQ(0, rmdir(self->cgroup));
+}
+
+/* Until so many pages are free in all zones together. */
+static long use_up(char *p, size_t len, long until)
+{
+	for (size_t at = 0; marks().free > until; at += STEP) {
+		if (at + STEP > len || madvise(p + at, STEP, MADV_POPULATE_WRITE))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* A system that has what it needs: a group that lacks little loses no more than in any other. */
+TEST_F_TIMEOUT(watermarks, in_between, 120)
+{
+	long before, after;
+	struct marks m;
+
+	ASSERT_EQ(0, cgroup_write(self->cgroup, "memory.max", "96M"));
+	ASSERT_EQ(0, owner_start(&self->owner, self->cgroup, NULL, UNPINNED, RANGES, 0));
+	m = marks();
+	ASSERT_EQ(0, use_up(self->ballast, self->len, (m.low + m.high) / 2));
+	before = usage(self->cgroup);
+	EXPECT_EQ(0, hog(self->cgroup, LIMIT - before + (8UL << 20)));
+	after = usage(self->cgroup);
+	m = marks();
+	printf("# 8 MiB were missing, %ld KiB were given back; %ld free, low %ld, high %ld\n",
+	       (before - after) >> 10, m.free, m.low, m.high);
+	EXPECT_LT(m.low, m.free);
+	EXPECT_GT(m.high, m.free);
+	EXPECT_LE(6L << 20, before - after);
+	EXPECT_GE(24L << 20, before - after);
+	EXPECT_EQ(0, owner_end(&self->owner));
+}
+
+#define HOLES		20000
+#define HOLES_IN_SCAN	2000
+
+/* One that lacks memory looks for some, but not without end in one scan where there is none. */
+TEST_F_TIMEOUT(watermarks, holes_end_a_scan, 120)
+{
+	const size_t page = page_size();
+	int fd = region("holes", 2 * HOLES * page);
+	long scans, holes;
+	struct marks m;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, try_map(fd, page, PROT_RW, MAP_SHARED | MAP_NORESERVE));
+	m = marks();
+	ASSERT_EQ(0, use_up(self->ballast, self->len, m.low / 10 * 8));
+	scans = total("shrinker_calls");
+	holes = total("purged_ranges");
+	for (size_t i = 0; i < HOLES; i++)
+		ASSERT_EQ(0, unpin(fd, 2 * i * page, page));
+	EXPECT_EQ(0, drop_slab());
+	scans = total("shrinker_calls") - scans;
+	holes = total("purged_ranges") - holes;
+	printf("# %ld holes in %ld scans\n", holes, scans);
+	EXPECT_LT(HOLES_IN_SCAN, holes);
+	EXPECT_GT(HOLES_IN_SCAN * scans, holes);
+	close(fd);
+}
+
 /* A cgroup that goes leaves its ranges to its parent. */
 TEST_F(cgroup, outlived_by_a_region)
 {
