@@ -9,6 +9,11 @@ set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 # shellcheck source=qemu/lib.sh
 . "$here/lib.sh"
+# The limits are made of it.
+case ${SLOWNESS:-1} in
+[1-9] | [1-9][0-9]) ;;
+*) die "SLOWNESS=$SLOWNESS is no number from 1 to 99" ;;
+esac
 # shellcheck source=qemu/pins.sh
 . "$here/pins.sh"
 # shellcheck source=qemu/host.sh

@@ -40,12 +40,12 @@ GUEST_ARM64_PACKAGES=(busybox-static:arm64)
 GUEST_MEMORY=1024
 GUEST_CPUS=2
 
-# How much longer than its limit a suite may take.
-SLOWNESS=1
+# How much longer than its limit a suite may take, here or where it is slow.
+SLOWNESS=${SLOWNESS:-1}
 
 # Wall-clock limits in seconds: a test guest, its kernel until it is up, the model test and those of binder in it, the
 # unit tests, these on a copy with a mistake, the demonstration, the probe of kvm.
-TEST_TIMEOUT=2400
+TEST_TIMEOUT=$((2400 * SLOWNESS))
 BOOT_TIMEOUT=300
 MODEL_TIMEOUT=900
 BINDER_TIMEOUT=900
@@ -56,8 +56,8 @@ PROBE_TIMEOUT=30
 
 # The guests of debugging kernels: memory, how much longer a suite may take, and the limit for all of them.
 DEBUG_MEMORY=2048
-DEBUG_SLOWNESS=5
-DEBUG_TIMEOUT=7200
+DEBUG_SLOWNESS=$((5 * SLOWNESS))
+DEBUG_TIMEOUT=$((7200 * SLOWNESS))
 
 # The guest that boots that system: memory, and the limit for it.
 SYSTEM_MEMORY=2048
