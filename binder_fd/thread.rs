@@ -163,7 +163,7 @@ impl ThreadState {
     }
 
     /// Queues what became of a transaction or reply that failed: `command`.
-    pub(crate) fn push_return_error(&mut self, command: u32) {
+    fn push_return_error(&mut self, command: u32) {
         self.return_error = command;
         if let Some(place) = self.return_place.take() {
             self.todo.push(Work::ReturnError, place);
@@ -350,6 +350,36 @@ impl Thread {
             Command::ExitLooper | Command::Acquire(_) | Command::Release => {}
         }
         Ok(())
+    }
+
+    /// The calling thread, which this is, learns that what it has sent is on its way.
+    pub(crate) fn tell_complete(&self, place: Place) {
+        let mut state = self.process.lock();
+        let own = self.state.access_mut(&mut state);
+        let spare = own.push_complete(true, place);
+        self.wake_if_it_polls(own);
+        drop(state);
+        drop(spare);
+    }
+
+    /// The calling thread, which this is, learns what became of what it could not send: `command`. It can
+    /// ask for `why`, if that is for itself to know.
+    pub(crate) fn tell_failure(&self, command: u32, why: Option<ExtendedError>) {
+        let mut state = self.process.lock();
+        let own = self.state.access_mut(&mut state);
+        if let Some(why) = why {
+            own.extended_error = why;
+        }
+        own.push_return_error(command);
+        self.wake_if_it_polls(own);
+    }
+
+    /// Wakes the calling thread, which this is, if it polls: epoll asks again only about who was woken, and
+    /// who has something of its own to read is not woken for what comes in.
+    fn wake_if_it_polls(&self, own: &ThreadState) {
+        if own.polls {
+            self.wait.notify_all();
+        }
     }
 
     /// Reads what there is for the thread, or waits for it; `consumed` is moved past what was written.

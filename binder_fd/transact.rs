@@ -94,10 +94,7 @@ impl From<AllocError> for Failure {
 pub(crate) fn transaction(thread: &Arc<Thread>, tr: &TransactionData, buffers_size: u64) {
     let id = begin(thread);
     if let Err(failure) = send(thread, tr, buffers_size) {
-        let mut state = thread.process.lock();
-        let own = thread.state.access_mut(&mut state);
-        own.extended_error = extended_error(id, &failure);
-        own.push_return_error(failure.command);
+        thread.tell_failure(failure.command, Some(extended_error(id, &failure)));
     }
 }
 
@@ -111,15 +108,17 @@ pub(crate) fn reply(thread: &Arc<Thread>, tr: &TransactionData, buffers_size: u6
         let mut state = thread.process.lock();
         let own = thread.state.access_mut(&mut state);
         match core::mem::replace(&mut own.busy, Busy::No) {
-            Busy::Serving(call) => call,
+            Busy::Serving(call) => Some(call),
             busy => {
                 own.busy = busy;
-                let failure = eproto().into();
-                own.extended_error = extended_error(id, &failure);
-                own.push_return_error(failure.command);
-                return;
+                None
             }
         }
+    };
+    let Some(call) = call else {
+        let failure = eproto().into();
+        thread.tell_failure(BR_FAILED_REPLY, Some(extended_error(id, &failure)));
+        return;
     };
 
     if let Err(failure) = answer(thread, &call, tr, buffers_size) {
@@ -130,11 +129,7 @@ pub(crate) fn reply(thread: &Arc<Thread>, tr: &TransactionData, buffers_size: u6
                 from.extended_error = extended_error(id, &failure);
             }
         }
-        {
-            let mut state = thread.process.lock();
-            let own = thread.state.access_mut(&mut state);
-            own.push_return_error(BR_TRANSACTION_COMPLETE);
-        }
+        thread.tell_failure(BR_TRANSACTION_COMPLETE, None);
         call.fail(failure.command);
     }
 }
@@ -189,13 +184,7 @@ fn send(thread: &Arc<Thread>, tr: &TransactionData, buffers_size: u64) -> Result
         let parcel = pack(thread, to, kind, manager.node.accepts_fds, tr, buffers_size)?;
 
         to.receive(parcel, place).map_err(|_| Failure::DEAD)?;
-        let mut state = from.lock();
-        let spare = thread
-            .state
-            .access_mut(&mut state)
-            .push_complete(true, complete);
-        drop(state);
-        drop(spare);
+        thread.tell_complete(complete);
         return Ok(());
     }
 
@@ -248,13 +237,7 @@ fn answer(
 
     call.receive_reply(parcel, place)
         .map_err(|_| Failure::DEAD)?;
-    let mut state = thread.process.lock();
-    let spare = thread
-        .state
-        .access_mut(&mut state)
-        .push_complete(true, complete);
-    drop(state);
-    drop(spare);
+    thread.tell_complete(complete);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! Threads of a process: who gets what, and how they wait.
 
 use std::{
-    os::fd::{AsFd, AsRawFd},
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
     sync::Barrier,
     thread,
     time::{Duration, Instant},
@@ -14,8 +14,8 @@ use ashmem_binder::{uapi, Binder, Errno, Parcel, Return, TransactionData};
 use crate::{
     process::{thread_id, Child},
     scene::{
-        await_reply, call, call_for_data, ensure, enter, expect, receive, respond, send_one_way,
-        Scene,
+        await_reply, call, call_fails, call_for_data, ensure, enter, expect, is_complete, next,
+        receive, respond, send_one_way, Scene, FAILED,
     },
     Test,
 };
@@ -41,6 +41,10 @@ pub const TESTS: &[(&str, Test)] = &[
     ("poll", poll),
     ("epoll", epoll),
     ("epoll_outlives_the_thread", epoll_outlives_the_thread),
+    ("epoll_and_own_one_way", epoll_and_own_one_way),
+    ("epoll_and_own_failure", epoll_and_own_failure),
+    ("epoll_and_own_reply", epoll_and_own_reply),
+    ("epoll_and_own_failed_reply", epoll_and_own_failed_reply),
     ("signals_interrupt", signals_interrupt),
     ("flush_ends_reads", flush_ends_reads),
     ("thread_exit", thread_exit),
@@ -396,6 +400,130 @@ fn epoll_outlives_the_thread(scene: &Scene) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// An epoll with a device in it.
+struct Epoll(OwnedFd);
+
+impl Epoll {
+    /// How they can tell: as long as there is something to read, or once for each that comes.
+    const MODES: [libc::c_int; 2] = [libc::EPOLLIN, libc::EPOLLIN | libc::EPOLLET];
+
+    /// One of the calling thread, of which the device knows then.
+    fn new(binder: &Binder, mode: libc::c_int) -> Result<Self, String> {
+        // SAFETY: The structure is there, and nobody else has the new file descriptor.
+        let (epoll, added) = unsafe {
+            let epoll = OwnedFd::from_raw_fd(libc::epoll_create1(libc::EPOLL_CLOEXEC));
+            let mut event: libc::epoll_event = std::mem::zeroed();
+            event.events = mode as u32;
+            let fd = binder.as_fd().as_raw_fd();
+            let added = libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event);
+            (epoll, added)
+        };
+        expect(added, 0, "add")?;
+        // The first ioctl of a thread: until then there is something to read.
+        let mut version = 0i32;
+        let asked = binder.ioctl_on(uapi::BINDER_VERSION, &mut version);
+        expect(asked, Ok(()), "BINDER_VERSION")?;
+        Ok(Self(epoll))
+    }
+
+    /// Whether there is something to read, within `ms` milliseconds.
+    fn tells(&self, ms: i32) -> bool {
+        // SAFETY: The structure is there.
+        unsafe {
+            let mut event: libc::epoll_event = std::mem::zeroed();
+            libc::epoll_wait(self.0.as_raw_fd(), &mut event, 1, ms) == 1
+        }
+    }
+
+    /// Writes commands, whose result a thread that only waits here must learn.
+    fn write(&self, binder: &Binder, commands: &[u8], what: &str) -> Result<(), String> {
+        // From here on it asks again only when it is woken.
+        ensure(!self.tells(0), &format!("nothing to read before {what}"))?;
+        expect(binder.write(commands).result, Ok(()), what)?;
+        ensure(
+            self.tells(10_000),
+            &format!("something to read after {what}"),
+        )
+    }
+}
+
+/// A thread that polls is told that what it has sent is on its way.
+fn epoll_and_own_one_way(scene: &Scene) -> Result<(), String> {
+    let (_server, _line) = scene.server(|_, line| line.hear().map(drop));
+    let one_way = Parcel::new().flags(uapi::transaction_flags_TF_ONE_WAY);
+    for mode in Epoll::MODES {
+        let binder = scene.open();
+        let epoll = Epoll::new(&binder, mode)?;
+        for _ in 0..2 {
+            epoll.write(&binder, &one_way.transaction(), "a one-way transaction")?;
+            let told = next(&binder)?;
+            ensure(matches!(told, Return::Complete), &format!("{told:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A thread that polls is told that its transaction has failed at once, and that it had none to reply to.
+fn epoll_and_own_failure(scene: &Scene) -> Result<(), String> {
+    for mode in Epoll::MODES {
+        let binder = scene.open();
+        let epoll = Epoll::new(&binder, mode)?;
+        epoll.write(&binder, &Parcel::new().transaction(), "a call of nobody")?;
+        let told = next(&binder)?;
+        ensure(matches!(told, Return::Dead), &format!("{told:?}"))?;
+        epoll.write(&binder, &Parcel::new().reply(), "a reply to nobody")?;
+        let told = next(&binder)?;
+        ensure(matches!(told, Return::Failed), &format!("{told:?}"))?;
+    }
+    Ok(())
+}
+
+/// A server of one thread that polls, whose replies are what `reply` makes; `calls` is what a client does. Each
+/// reply is followed by another call, so the server must learn that it is done with the one before.
+fn polling_server(
+    scene: &Scene,
+    reply: impl Fn() -> Parcel,
+    calls: impl Fn(&Binder) -> Result<(), String>,
+) -> Result<(), String> {
+    for mode in Epoll::MODES {
+        let (server, _line) = scene.server(|binder, _| {
+            let epoll = Epoll::new(binder, mode)?;
+            for _ in 0..3 {
+                ensure(epoll.tells(10_000), "a call")?;
+                let tr = receive(binder)?;
+                // The commands point to it.
+                let parcel = reply();
+                let commands = [Binder::free(&tr), parcel.reply()].concat();
+                epoll.write(binder, &commands, "a reply")?;
+                is_complete(binder)?;
+            }
+            Ok(())
+        });
+        let binder = scene.open();
+        for _ in 0..3 {
+            calls(&binder)?;
+        }
+        server.join()?;
+    }
+    Ok(())
+}
+
+/// A thread that polls is told that its reply is on its way.
+fn epoll_and_own_reply(scene: &Scene) -> Result<(), String> {
+    polling_server(scene, Parcel::new, |binder| {
+        call_for_data(binder, &Parcel::new()).map(drop)
+    })
+}
+
+/// As above, if the reply cannot be sent.
+fn epoll_and_own_failed_reply(scene: &Scene) -> Result<(), String> {
+    let bad = || Parcel::new().raw_fd(-1, 0);
+    let accepts = Parcel::new().flags(uapi::transaction_flags_TF_ACCEPT_FDS);
+    polling_server(scene, bad, |binder| {
+        call_fails(binder, &accepts, FAILED, libc::EBADF)
+    })
 }
 
 /// Does nothing: a signal with a handler interrupts.
