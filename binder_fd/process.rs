@@ -442,14 +442,17 @@ impl Process {
         }
     }
 
-    /// Frees what is at `address` in the buffer, if that is the user's: `BC_FREE_BUFFER`.
-    pub(crate) fn free_buffer(&self, address: u64, file: &mut OwnFile<'_>) {
-        if let Some(received) = self.buffer.free(address) {
-            if received.is_one_way {
-                self.next_one_way();
-            }
-            file.close(&received.fds);
+    /// Frees what is at `address` in the buffer, if that is the user's: `BC_FREE_BUFFER`. Returns whether
+    /// file descriptors were closed with it.
+    pub(crate) fn free_buffer(&self, address: u64, file: &mut OwnFile<'_>) -> bool {
+        let Some(received) = self.buffer.free(address) else {
+            return false;
+        };
+        if received.is_one_way {
+            self.next_one_way();
         }
+        file.close(&received.fds);
+        !received.fds.is_empty()
     }
 
     /// Drops a parcel that has not been delivered; who waits for its reply reads `command`.

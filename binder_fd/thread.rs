@@ -331,7 +331,13 @@ impl Thread {
         match command {
             Command::Transaction(tr, buffers) => transact::transaction(self, &tr, buffers),
             Command::Reply(tr, buffers) => transact::reply(self, &tr, buffers),
-            Command::FreeBuffer(address) => self.process.free_buffer(address, file),
+            Command::FreeBuffer(address) => {
+                if self.process.free_buffer(address, file) {
+                    // What was closed goes when the thread returns to user space. It must not wait before.
+                    let mut state = self.process.lock();
+                    self.state.access_mut(&mut state).must_return = true;
+                }
+            }
             Command::EnterLooper => {
                 let mut state = self.process.lock();
                 self.state.access_mut(&mut state).has_entered = true;

@@ -42,6 +42,10 @@ pub const TESTS: &[(&str, Test)] = &[
         "fd_array_is_closed_with_the_parcel",
         fd_array_is_closed_with_the_parcel,
     ),
+    (
+        "fd_array_is_closed_before_a_read",
+        fd_array_is_closed_before_a_read,
+    ),
     ("fd_array_closes_the_device", fd_array_closes_the_device),
     (
         "fd_arrays_close_the_device_and_more",
@@ -432,6 +436,30 @@ fn fd_array_is_closed_with_the_parcel(scene: &Scene) -> Result<(), String> {
     drop(writer);
     server.join()?;
     ensure(is_closed_within(&reader, 10), "nobody has it any more")
+}
+
+/// Who frees a parcel with an array and reads in the same ioctl has closed the files, though nothing comes in.
+fn fd_array_is_closed_before_a_read(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        let tr = receive(binder)?;
+        line.tell(1);
+        let read = binder.write_read(&Binder::free(&tr), &mut [0; 256]);
+        expect(read.result, Ok(()), "free and read")?;
+        let returns = read.returns;
+        ensure(
+            matches!(returns[..], [Return::Noop]),
+            &format!("{returns:?}"),
+        )
+    });
+    let binder = scene.open();
+    let (reader, writer) = pipe();
+    let parcel = array_parcel(&[writer.as_raw_fd() as u32], 1, 0);
+    let sent = send_one_way(&binder, &parcel)?;
+    ensure(matches!(sent, Return::Complete), "on its way")?;
+    drop(writer);
+    line.hear()?;
+    ensure(is_closed_within(&reader, 10), "nobody has it any more")?;
+    server.join()
 }
 
 /// The device itself is what has the remembered number when the parcel is freed.
