@@ -413,14 +413,10 @@ impl Thread {
             match self.next_item(for_process) {
                 Some(Item::Return(command)) => returns.push(&command)?,
                 Some(Item::Parcel(parcel)) => {
-                    if let Some(delivered) = self.deliver(parcel, &mut returns)? {
-                        delivery = delivered.0;
-                        break;
-                    }
-                    // There may always be more that cannot be had.
-                    if is_killed() {
-                        return Err(EINTR);
-                    }
+                    delivery = self.deliver(parcel, &mut returns)?;
+                    // Also if it cannot be had. Its files are closed when the thread returns to user space;
+                    // and there may always be more.
+                    break;
                 }
                 None if returns.used == size_of::<u32>() as u64 && !self.must_return() => {
                     for_process = self.wait_for_work(may_wait)?;
@@ -497,12 +493,12 @@ impl Thread {
     /// Delivers a parcel, but for the last step.
     ///
     /// [`None`] if its file descriptors cannot be had: the sender learns that, and the receiver never saw
-    /// it. A reply ends the read all the same, with `BR_FAILED_REPLY`.
+    /// it. In place of a reply there is `BR_FAILED_REPLY`.
     fn deliver<'a>(
         self: &'a Arc<Self>,
         mut parcel: KBox<Parcel>,
         returns: &mut Returns,
-    ) -> Result<Option<(Option<Delivery<'a>>,)>> {
+    ) -> Result<Option<Delivery<'a>>> {
         let (command, node) = match &parcel.kind {
             Kind::Call(_, node) | Kind::OneWay(node) => (BR_TRANSACTION, Some(*node)),
             Kind::Reply => (BR_REPLY, None),
@@ -512,11 +508,10 @@ impl Thread {
             Ok(fds) => fds,
             Err(_) => {
                 self.process.undo(parcel, BR_FAILED_REPLY);
-                if command != BR_REPLY {
-                    return Ok(None);
+                if command == BR_REPLY {
+                    returns.push(&BR_FAILED_REPLY)?;
                 }
-                returns.push(&BR_FAILED_REPLY)?;
-                return Ok(Some((None,)));
+                return Ok(None);
             }
         };
         let tr = TransactionData {
@@ -541,7 +536,7 @@ impl Thread {
         };
         returns.push(&command)?;
         returns.push(&tr)?;
-        Ok(Some((Some(delivery),)))
+        Ok(Some(delivery))
     }
 
     /// The number of its process as the calling process sees it; 0 if the thread has ended.

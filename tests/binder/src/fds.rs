@@ -46,6 +46,10 @@ pub const TESTS: &[(&str, Test)] = &[
         "fd_array_is_closed_before_a_read",
         fd_array_is_closed_before_a_read,
     ),
+    (
+        "what_cannot_be_had_is_closed_before_a_read",
+        what_cannot_be_had_is_closed_before_a_read,
+    ),
     ("fd_array_closes_the_device", fd_array_closes_the_device),
     (
         "fd_arrays_close_the_device_and_more",
@@ -459,6 +463,28 @@ fn fd_array_is_closed_before_a_read(scene: &Scene) -> Result<(), String> {
     drop(writer);
     line.hear()?;
     ensure(is_closed_within(&reader, 10), "nobody has it any more")?;
+    server.join()
+}
+
+/// Who cannot have what comes in has closed the files, though nothing else comes in.
+fn what_cannot_be_had_is_closed_before_a_read(scene: &Scene) -> Result<(), String> {
+    let (server, line) = scene.server(|binder, line| {
+        limit_fds(open_fds().len() as u64);
+        line.hear()?;
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())
+    });
+    let binder = scene.open();
+    let (reader, writer) = pipe();
+    let parcel = Parcel::new().fd(writer.as_fd(), 0);
+    expect(binder.write(&parcel.transaction()).result, Ok(()), "call")?;
+    // What is on its way is the last one.
+    drop(writer);
+    line.tell(1);
+    let failed = await_reply(&binder)?;
+    ensure(matches!(failed, Err(Return::Failed)), "too many")?;
+    ensure(is_closed_within(&reader, 10), "nobody has it any more")?;
+    call_for_data(&binder, &Parcel::new())?;
     server.join()
 }
 

@@ -67,6 +67,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "the kernel's binder keeps what it cannot deliver until the process ends",
     ),
     (
+        "what_cannot_be_had_is_closed_before_a_read",
+        "the kernel's binder closes it when something else comes in",
+    ),
+    (
         "read_buffer_and_files",
         "the kernel's binder leaves the file descriptor open",
     ),
