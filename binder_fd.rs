@@ -33,6 +33,7 @@
 //!   Buffer::state         (a mutex per open file: whether there is a buffer)
 //!   Buffer::parts         (a mutex per open file: which parts of the buffer are in use)
 //!   Pages::adding         (a mutex per open file: pages of the buffer are allocated)
+//!   Call::from            (a mutex per call: who waits for the reply)
 //!     memory allocation   (no reclaim comes back here)
 //! ```
 //!
@@ -47,7 +48,10 @@
 //! it would then keep itself. But a parcel needs a buffer, the buffer a mapping, and a mapping ends with
 //! the receiver's address space at the latest: then all that is still on its way to it is dropped.
 //!
-//! That does not hold for a file that itself keeps that address space in use (`mm_users`), as
+//! A call on its way, or that is to be answered, keeps the thread that waits for the answer, and that its
+//! process; until the thread ends, for a receiver may never read.
+//!
+//! The first does not hold for a file that itself keeps that address space in use (`mm_users`), as
 //! `/dev/vhost-net` does for who has called `VHOST_SET_OWNER` on it: on its way to that process it keeps the
 //! mapping, and so itself.
 

@@ -3,7 +3,12 @@
 //! What is on its way to a receiver.
 
 use kernel::{
-    sync::Arc,
+    prelude::*,
+    sync::{
+        new_mutex,
+        Arc,
+        Mutex, //
+    },
     task::Kuid, //
 };
 
@@ -17,11 +22,38 @@ use super::{
 /// A transaction whose sender waits for the reply.
 ///
 /// Both ends have it: who waits, and who has to answer.
+#[pin_data]
 pub(crate) struct Call {
-    /// Who waits.
-    pub(crate) from: Arc<Thread>,
+    /// Who waits, until it ends. With it there would stay its process: a receiver that does not read must not
+    /// keep that.
+    #[pin]
+    from: Mutex<Option<Arc<Thread>>>,
     /// Whether the reply may have file descriptors in it.
     pub(crate) accepts_fds: bool,
+}
+
+impl Call {
+    /// One of `from`. `ENOMEM`.
+    pub(crate) fn new(from: &Arc<Thread>, accepts_fds: bool) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                from <- new_mutex!(Some(from.clone()), "Call::from"),
+                accepts_fds,
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    /// Who waits for the reply, or did; [`None`] if it has ended.
+    pub(crate) fn from(&self) -> Option<Arc<Thread>> {
+        self.from.lock().clone()
+    }
+
+    /// Who waits has ended.
+    pub(crate) fn forget_from(&self) {
+        let from = self.from.lock().take();
+        drop(from);
+    }
 }
 
 /// What kind of parcel it is.

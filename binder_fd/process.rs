@@ -535,10 +535,14 @@ impl Process {
 }
 
 impl Call {
-    /// Whether somebody still waits for the reply.
-    pub(crate) fn is_waited_for(self: &Arc<Self>) -> bool {
-        let mut state = self.from.process.lock();
-        self.from.state.access_mut(&mut state).waits_for(self)
+    /// Who still waits for the reply.
+    pub(crate) fn waiting(self: &Arc<Self>) -> Option<Arc<Thread>> {
+        let from = self.from()?;
+        let waits = {
+            let state = from.process.lock();
+            from.state.access(&state).waits_for(self)
+        };
+        waits.then_some(from)
     }
 
     /// Takes the reply in. Hands it back if nobody waits for it any more.
@@ -547,15 +551,18 @@ impl Call {
         parcel: KBox<Parcel>,
         place: Place,
     ) -> Result<(), KBox<Parcel>> {
-        let mut state = self.from.process.lock();
+        let Some(caller) = self.from() else {
+            return Err(parcel);
+        };
+        let mut state = caller.process.lock();
         let is_closed = state.is_closed;
-        let from = self.from.state.access_mut(&mut state);
+        let from = caller.state.access_mut(&mut state);
         if is_closed || !from.waits_for(self) {
             return Err(parcel);
         }
         from.busy = Busy::No;
         from.push_parcel(parcel, place);
-        self.from.wait.notify_all();
+        caller.wait.notify_all();
         Ok(())
     }
 }

@@ -81,8 +81,6 @@ pub(crate) struct ThreadState {
     is_urgent: bool,
     /// What it is in the middle of.
     pub(crate) busy: Busy,
-    /// Whether it has ended.
-    pub(crate) is_dead: bool,
     /// Whether the next read returns, whatever there is.
     pub(crate) must_return: bool,
     /// Whether it has said `BC_ENTER_LOOPER`.
@@ -110,7 +108,6 @@ impl ThreadState {
             todo: Queue::new(),
             is_urgent: false,
             busy: Busy::No,
-            is_dead: false,
             must_return: true,
             has_entered: false,
             has_registered: false,
@@ -520,7 +517,7 @@ impl Thread {
             code: parcel.code,
             flags: parcel.flags,
             sender_pid: match &parcel.kind {
-                Kind::Call(call, _) => call.from.pid_for_current(),
+                Kind::Call(call, _) => call.from().map_or(0, |from| from.process.pid_for_current()),
                 _ => 0,
             },
             sender_euid: parcel.sender_euid.into_uid_in_current_ns(),
@@ -539,26 +536,17 @@ impl Thread {
         Ok(Some(delivery))
     }
 
-    /// The number of its process as the calling process sees it; 0 if the thread has ended.
-    fn pid_for_current(&self) -> Pid {
-        let mut state = self.process.lock();
-        if self.state.access_mut(&mut state).is_dead {
-            return 0;
-        }
-        drop(state);
-        self.process.pid_for_current()
-    }
-
     /// Ends the thread: `BINDER_THREAD_EXIT`, or the end of the process. It is in no list any more.
     pub(crate) fn end(self: &Arc<Self>) {
         let busy = {
             let mut state = self.process.lock();
             let own = self.state.access_mut(&mut state);
-            own.is_dead = true;
             core::mem::replace(&mut own.busy, Busy::No)
         };
-        if let Busy::Serving(call) = &busy {
-            call.fail(BR_DEAD_REPLY);
+        match busy {
+            Busy::Calling(call) => call.forget_from(),
+            Busy::Serving(call) => call.fail(BR_DEAD_REPLY),
+            Busy::No => {}
         }
         self.drop_parcels();
     }
@@ -587,12 +575,15 @@ impl Thread {
 impl Call {
     /// Who waits for the reply learns that there is none: `command`, unless he has ended.
     pub(crate) fn fail(self: &Arc<Self>, command: u32) {
-        let mut state = self.from.process.lock();
-        let from = self.from.state.access_mut(&mut state);
+        let Some(caller) = self.from() else {
+            return;
+        };
+        let mut state = caller.process.lock();
+        let from = caller.state.access_mut(&mut state);
         if from.waits_for(self) {
             from.busy = Busy::No;
             from.push_reply_error(command);
-            self.from.wait.notify_all();
+            caller.wait.notify_all();
         }
     }
 }

@@ -122,9 +122,9 @@ pub(crate) fn reply(thread: &Arc<Thread>, tr: &TransactionData, buffers_size: u6
     };
 
     if let Err(failure) = answer(thread, &call, tr, buffers_size) {
-        {
-            let mut state = call.from.process.lock();
-            let from = call.from.state.access_mut(&mut state);
+        if let Some(caller) = call.from() {
+            let mut state = caller.process.lock();
+            let from = caller.state.access_mut(&mut state);
             if from.extended_error.command == BR_OK {
                 from.extended_error = extended_error(id, &failure);
             }
@@ -188,13 +188,7 @@ fn send(thread: &Arc<Thread>, tr: &TransactionData, buffers_size: u64) -> Result
         return Ok(());
     }
 
-    let call = Arc::new(
-        Call {
-            from: thread.clone(),
-            accepts_fds: tr.flags & TF_ACCEPT_FDS != 0,
-        },
-        GFP_KERNEL_ACCOUNT,
-    )?;
+    let call = Call::new(thread, tr.flags & TF_ACCEPT_FDS != 0)?;
     let kind = Kind::Call(call.clone(), manager.node);
     let parcel = pack(thread, to, kind, manager.node.accepts_fds, tr, buffers_size)?;
 
@@ -227,10 +221,8 @@ fn answer(
     tr: &TransactionData,
     buffers_size: u64,
 ) -> Result<(), Failure> {
-    if !call.is_waited_for() {
-        return Err(Failure::DEAD);
-    }
-    let to = &call.from.process;
+    let caller = call.waiting().ok_or(Failure::DEAD)?;
+    let to = &caller.process;
     let complete = Place::new()?;
     let place = Place::new()?;
     let parcel = pack(thread, to, Kind::Reply, call.accepts_fds, tr, buffers_size)?;

@@ -28,6 +28,11 @@ pub const TESTS: &[(&str, Test)] = &[
         "a_dead_client_keeps_no_buffer",
         a_dead_client_keeps_no_buffer,
     ),
+    ("a_dead_sender_is_not_kept", a_dead_sender_is_not_kept),
+    (
+        "a_thread_that_ended_is_not_kept",
+        a_thread_that_ended_is_not_kept,
+    ),
     ("threads_are_bounded", threads_are_bounded),
     ("many_threads_go_at_once", many_threads_go_at_once),
     ("unread_completions", unread_completions),
@@ -145,6 +150,100 @@ fn a_dead_client_keeps_no_buffer(scene: &Scene) -> Result<(), String> {
     ensure(left < LARGE / 2, "the client's buffer is gone")?;
     line.tell(1);
     server.join()
+}
+
+/// How many objects of the slab caches whose name begins with `name` are in use.
+fn objects(name: &str) -> Result<usize, String> {
+    let read = || fs::read_to_string("/proc/slabinfo").map_err(because("/proc/slabinfo"));
+    let caches = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines.map(String::from).collect()
+    };
+    for line in caches(&read()?) {
+        let cache = line.split_whitespace().next().unwrap_or_default();
+        // What is kept at hand is not in use; KASAN keeps what was freed. Not each of them can be told.
+        let _ = fs::write(format!("/sys/kernel/slab/{cache}/shrink"), "1");
+    }
+    let counts = caches(&read()?);
+    if counts.is_empty() {
+        return Err(format!("{SKIP}there is no slab cache {name}"));
+    }
+    let counts = counts.iter().map(|line| {
+        let count = line.split_whitespace().nth(1);
+        count.and_then(|count| count.parse::<usize>().ok())
+    });
+    counts
+        .sum::<Option<usize>>()
+        .ok_or(format!("no number of {name} in slabinfo"))
+}
+
+/// Waits until no more than so many objects are in use. Returns how many are: more, if that never comes.
+fn objects_within(name: &str, most: usize) -> Result<usize, String> {
+    let start = Instant::now();
+    loop {
+        let count = objects(name)?;
+        if count <= most || start.elapsed() > Duration::from_secs(20) {
+            return Ok(count);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Who has died while nobody has read its call is gone: process, address space.
+fn a_dead_sender_is_not_kept(scene: &Scene) -> Result<(), String> {
+    const SENDERS: usize = 200;
+    let (server, _line) = scene.server(|_, line| line.hear().map(drop));
+    let send = || {
+        Child::fork(|| {
+            let binder = scene.open_unmapped();
+            let sent = binder.write(&Parcel::new().transaction());
+            expect(sent.result, Ok(()), "call")
+        })
+        .join()
+    };
+    send()?;
+    let caches = ["task_struct", "mm_struct"];
+    let before = caches.map(objects);
+    for _ in 0..SENDERS {
+        send()?;
+    }
+    for (name, before) in caches.iter().zip(before) {
+        let before = before?;
+        let most = before + SENDERS / 2;
+        let after = objects_within(name, most)?;
+        println!("# {name}: {after} after {SENDERS} senders, {before} before");
+        ensure(after <= most, &format!("each {name} is gone"))?;
+    }
+    server.kill();
+    Ok(())
+}
+
+/// A thread that has said that it ends is gone, though nobody has read its call.
+fn a_thread_that_ended_is_not_kept(scene: &Scene) -> Result<(), String> {
+    const ROUNDS: usize = 2_000;
+    /// What a call may be more than a one-way transaction, in objects.
+    const MORE: usize = 2;
+    let (server, _line) = scene.server(|_, line| line.hear().map(drop));
+    let binder = scene.open_unmapped();
+    let send = |parcel: &Parcel| {
+        for number in 0..ROUNDS {
+            let sent = binder.write(&parcel.transaction());
+            expect(sent.result, Ok(()), &format!("transaction {number}"))?;
+            let exit = binder.ioctl(u64::from(uapi::BINDER_THREAD_EXIT), 0);
+            expect(exit, Ok(()), "BINDER_THREAD_EXIT")?;
+        }
+        Ok::<_, String>(())
+    };
+    let before = objects("kmalloc")?;
+    send(&Parcel::new().flags(uapi::transaction_flags_TF_ONE_WAY))?;
+    let one_way = objects("kmalloc")?.saturating_sub(before);
+    send(&Parcel::new())?;
+    let most = before + 2 * one_way + MORE * ROUNDS;
+    let calls = objects_within("kmalloc", most)?.saturating_sub(before + one_way);
+    println!("# {one_way} objects for {ROUNDS} one-way transactions, {calls} for as many calls");
+    ensure(calls <= one_way + MORE * ROUNDS, "the threads are gone")?;
+    server.kill();
+    Ok(())
 }
 
 /// Asks for the version on a thread, which then ends.
