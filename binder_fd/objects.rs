@@ -2,7 +2,8 @@
 
 //! The objects in a parcel: what the sender means by them becomes what the receiver does.
 //!
-//! Nothing of what the sender wrote is read twice, and nothing is read back from the receiver's buffer.
+//! Nothing of what the sender wrote is read twice, and nothing is read back from the receiver's buffer. What is
+//! translated never gets there as the sender wrote it: the receiver may be looking on.
 //!
 //! C counterpart: `binder_transaction()` of `drivers/android/binder.c`
 
@@ -57,8 +58,24 @@ struct KnownBuffer {
     at: usize,
     /// Its size in bytes.
     length: u64,
+    /// Up to where it has been copied or translated. What is behind may be translated yet.
+    done: u64,
     /// The buffer that its address stands in, as a place in the list of them, and where.
     parent: Option<(usize, u64)>,
+}
+
+impl KnownBuffer {
+    /// Copies what is left up to `end` into `data`. `EINVAL` for what cannot be read, or is done already.
+    fn copy(&mut self, end: u64, data: &Allocation) -> Result {
+        let len = end.checked_sub(self.done).ok_or(EINVAL)? as usize;
+        if len != 0 {
+            let mut reader = reader(self.user.wrapping_add(self.done), len);
+            data.copy_from_user(self.at + self.done as usize, len, &mut reader)
+                .map_err(|_| EINVAL)?;
+        }
+        self.done = end;
+        Ok(())
+    }
 }
 
 /// Who sends to whom, and what may be sent.
@@ -143,6 +160,9 @@ impl<'a> Translation<'a> {
             done = offset + this.object(index as u64, offset)? as u64;
         }
         this.copy(done, tr.data_size)?;
+        for buffer in this.buffers.iter_mut() {
+            buffer.copy(buffer.length, data)?;
+        }
         Ok(this.files)
     }
 
@@ -217,16 +237,13 @@ impl<'a> Translation<'a> {
         if length > end - at {
             return Err(EINVAL);
         }
-        self.data
-            .copy_from_user(at, length, &mut reader(object.buffer, length))
-            .map_err(|_| EINVAL)?;
         // All of them are whole words, so it fits as well.
         self.free.0 = at + whole_words(length).ok_or(EINVAL)?;
 
         let address = self.data.address() + at as u64;
         let parent = if object.flags & BUFFER_HAS_PARENT != 0 {
             let parent = self.written_into(index, object.parent, object.parent_offset)?;
-            let place = self.place_in(parent, object.parent_offset, WORD as u64)?;
+            let place = self.translate_in(parent, object.parent_offset, WORD as u64)?;
             self.data.write(place, &address.to_ne_bytes())?;
             Some((parent, object.parent_offset))
         } else {
@@ -241,6 +258,7 @@ impl<'a> Translation<'a> {
                 user: object.buffer,
                 at,
                 length: object.length,
+                done: 0,
                 parent,
             },
             GFP_KERNEL_ACCOUNT,
@@ -262,7 +280,7 @@ impl<'a> Translation<'a> {
             .ok_or(EINVAL)?;
 
         if size != 0 {
-            let place = self.place_in(parent, object.parent_offset, size)?;
+            let place = self.translate_in(parent, object.parent_offset, size)?;
             let user = self
                 .buffers
                 .get(parent)
@@ -317,13 +335,16 @@ impl<'a> Translation<'a> {
         Ok(parent)
     }
 
-    /// Where in the parcel `size` bytes at `offset` of a buffer are. `EINVAL` if they are not in it.
-    fn place_in(&self, buffer: usize, offset: u64, size: u64) -> Result<usize> {
-        let buffer = self.buffers.get(buffer).ok_or(EINVAL)?;
+    /// Where in the parcel `size` bytes at `offset` of a buffer are, which are translated: what is before
+    /// them is copied, and they never are. `EINVAL` if they are not in it, or it cannot be read.
+    fn translate_in(&mut self, buffer: usize, offset: u64, size: u64) -> Result<usize> {
+        let buffer = self.buffers.get_mut(buffer).ok_or(EINVAL)?;
         let end = offset.checked_add(size).ok_or(EINVAL)?;
         if end > buffer.length {
             return Err(EINVAL);
         }
+        buffer.copy(offset, self.data)?;
+        buffer.done = end;
         Ok(buffer.at + offset as usize)
     }
 }

@@ -57,6 +57,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ),
     ("nested_buffers", nested_buffers),
     ("buffers_in_a_reply", buffers_in_a_reply),
+    ("nothing_untranslated_is_left", nothing_untranslated_is_left),
     ("own_device_is_sent", own_device_is_sent),
     ("own_device_in_own_queue", own_device_in_own_queue),
 ];
@@ -621,6 +622,43 @@ fn buffers_in_a_reply(scene: &Scene) -> Result<(), String> {
         expect(open_fds(), before, "closed with the parcel")?;
     }
     ensure(!is_closed_within(&reader, 0), "the pipe")
+}
+
+/// What a server means by a number or a pointer is never in the client's buffer, also if the reply fails.
+fn nothing_untranslated_is_left(scene: &Scene) -> Result<(), String> {
+    const LARGE: usize = 4096;
+    const SECRET: u64 = 0x5ec2_e75e_c2e7_5ec2;
+    let secrets: Vec<u8> = SECRET.to_ne_bytes().repeat(4);
+    let head = || Parcel::new().plain(b"head").buffer(&secrets, None);
+    let replies = [
+        Parcel::of(&[1; LARGE]),
+        // Numbers of file descriptors, which the client does not take.
+        head().fd_array(8, 0, 0),
+        // A pointer to a buffer that does not come any more.
+        head().raw_fd(0, 0).buffer(b"inner", Some((0, 0))),
+    ];
+    let (server, _line) = scene.server(|binder, _| {
+        for reply in &replies {
+            let tr = receive(binder)?;
+            respond(binder, &tr, reply)?;
+        }
+        Ok(())
+    });
+    let binder = scene.open();
+    // From here on there is memory behind that part of the buffer.
+    let reply = call(&binder, &Parcel::new())?.map_err(|err| format!("{err:?}"))?;
+    // SAFETY: The driver returns addresses, not data.
+    let buffer = unsafe { reply.data.ptr.buffer };
+    expect(binder.write(&Binder::free(&reply)).result, Ok(()), "free")?;
+    for what in ["the numbers", "the pointer"] {
+        call_fails(&binder, &Parcel::new(), FAILED, libc::EPERM)?;
+        let left = binder.bytes(buffer, LARGE as u64);
+        let is_left = left
+            .windows(size_of::<u64>())
+            .any(|bytes| bytes == SECRET.to_ne_bytes());
+        ensure(!is_left, &format!("{what} of the server"))?;
+    }
+    server.join()
 }
 
 /// An open device crosses like any other file; who gets it cannot use it.
