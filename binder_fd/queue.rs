@@ -95,11 +95,14 @@ impl Queue {
         None
     }
 
-    /// Takes back the last `BR_TRANSACTION_COMPLETE`, if that is the last work; hands back its place,
-    /// if it had one of its own.
+    /// Takes back the last `BR_TRANSACTION_COMPLETE`; hands back its place, if it had one of its own.
     #[must_use]
     pub(crate) fn take_back_complete(&mut self) -> Option<Place> {
         let mut cursor = self.works.cursor_back_mut()?;
+        // Behind it there may be that the reply to an earlier call has been lost meanwhile.
+        while !matches!(cursor.current().1, Some(Work::Complete(_))) {
+            cursor = cursor.move_prev()?;
+        }
         match cursor.current_mut().1 {
             Some(Work::Complete(1)) => Self::remove(cursor).map(|(_, place)| place),
             Some(Work::Complete(count)) => {

@@ -10,6 +10,8 @@
 //! | [`exhaustive`], [`random`] | comparisons of all states, and of long sequences |
 //! | [`many`], [`spares`] | very many ranges; memory that goes round |
 //! | [`space`], [`space_test`] | the space in a binder buffer: the module's own file, and its model |
+//! | [`queue`], [`queue_test`] | what waits for a binder thread: the module's own file, and its model |
+//! | [`parcel`] | stands in for what is queued |
 //! | [`user_range`] | what a `struct ashmem_pin` means |
 //! | [`tap`] | the report |
 //!
@@ -20,10 +22,15 @@ mod many;
 mod model;
 mod op;
 mod order;
+mod parcel;
 // It is formatted with the module; rustfmt looks for the files of what is left out here.
 #[rustfmt::skip]
 #[path = "../../../pin.rs"]
 mod pin;
+#[rustfmt::skip]
+#[path = "../../../binder_fd/queue.rs"]
+mod queue;
+mod queue_test;
 mod random;
 #[rustfmt::skip]
 #[path = "../../../binder_fd/buffer/space.rs"]
@@ -65,6 +72,7 @@ const TESTS: &[Test] = &[
     ("many_ranges_at_once", many::at_once),
     ("space_at_random", space_test::random),
     ("space_in_any_order", space_test::any_order),
+    ("queue_at_random", queue_test::random),
 ];
 
 fn main() -> ExitCode {
