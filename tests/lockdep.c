@@ -122,6 +122,7 @@ FIXTURE_VARIANT_ADD(lockdep, scan) { "Scan::outcome", IN_RECLAIM };
 FIXTURE_VARIANT_ADD(lockdep, pins) { "Pins::state", IN_RECLAIM };
 FIXTURE_VARIANT_ADD(lockdep, context) { "CONTEXT", APART };
 FIXTURE_VARIANT_ADD(lockdep, process) { "Process::state", ALLOCATES };
+FIXTURE_VARIANT_ADD(lockdep, call) { "Call::from", APART };
 FIXTURE_VARIANT_ADD(lockdep, buffer) { "Buffer::state", APART };
 FIXTURE_VARIANT_ADD(lockdep, parts) { "Buffer::parts", APART };
 FIXTURE_VARIANT_ADD(lockdep, pages) { "Pages::adding", ALLOCATES };
