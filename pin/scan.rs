@@ -106,8 +106,8 @@ impl WorkItem for Scan {
 impl Scan {
     /// Has a worker purge ranges until as much as `wanted` is purged, or there is no range left.
     ///
-    /// [`None`] if there is no memory for that, or the worker does not get on: then it ends what it has begun
-    /// alone.
+    /// [`None`] if there is no memory for that, or the worker does not get on: then it ends the part that it is at,
+    /// if it has begun at all.
     pub(crate) fn run_in(
         workers: &Queue,
         nid: c_int,
