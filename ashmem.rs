@@ -63,6 +63,7 @@ mod helpers {
     pub(crate) mod misc;
     pub(crate) mod node;
     pub(crate) mod param;
+    pub(crate) mod reclaim;
     pub(crate) mod slab;
     pub(crate) mod task;
     pub(crate) mod trace;

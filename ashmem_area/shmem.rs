@@ -75,9 +75,11 @@ extern "C" {
     fn shmem_truncate_range(inode: *mut c_void, start: bindings::loff_t, end: bindings::uoff_t);
 }
 
-use super::task;
 use crate::{
-    helpers::versions::module::this_module,
+    helpers::{
+        reclaim,
+        versions::module::this_module, //
+    },
     pin::PageRange, //
 };
 
@@ -298,7 +300,7 @@ impl Backing {
         // which a part is to go can only be split with memory, in a group that has none left.
         // SAFETY: The file is valid. A region has a size that fits in a file's, so does the first byte
         // of each of its pages.
-        task::as_reclaim(|| unsafe {
+        reclaim::as_reclaim(|| unsafe {
             bindings::unmap_mapping_pages(
                 self.mapping(),
                 pages.first() as c_ulong,

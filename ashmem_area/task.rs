@@ -30,22 +30,3 @@ pub(crate) fn process_id() -> i32 {
     // SAFETY: The current task outlives this call, and its process id never changes.
     unsafe { (*current!().as_ptr()).tgid }
 }
-
-/// Carries out `work`, which is to give memory back, as reclaim would: what it has to allocate for that waits for
-/// no reclaim, may use the reserves, and goes beyond the limit of a memory cgroup: `memalloc_noreclaim_save()`.
-pub(crate) fn as_reclaim<R>(work: impl FnOnce() -> R) -> R {
-    let flags = {
-        // SAFETY: The current task outlives this call, and only it changes its flags.
-        let flags = unsafe { &mut (*current!().as_ptr()).flags };
-        let old = *flags;
-        *flags |= bindings::PF_MEMALLOC;
-        old
-    };
-    let result = work();
-
-    // SAFETY: As above. This sets the one bit back to what it was.
-    unsafe {
-        (*current!().as_ptr()).flags &= flags | !bindings::PF_MEMALLOC;
-    }
-    result
-}
