@@ -63,8 +63,8 @@ use kernel::prelude::*;
 #[path = "helpers"]
 mod helpers {
     pub(crate) mod fops;
-    // Here groups are those of processes only.
-    #[allow(dead_code)]
+    // Here groups are those of processes only. What neither module uses, the compiler finds in the other.
+    #[expect(dead_code)]
     pub(crate) mod memcg;
     pub(crate) mod misc;
     pub(crate) mod task;

@@ -202,6 +202,21 @@ long reserve(size_t len, size_t align, char **addr)
 	return ret;
 }
 
+long map_aligned(int fd, size_t len, int prot, int flags, size_t align, char **addr)
+{
+	char *place;
+
+	return reserve(len, align, &place) ?:
+	       map_at(place, fd, len, prot, flags | MAP_FIXED, 0, addr);
+}
+
+size_t huge_page(void)
+{
+	long size = number_in("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "");
+
+	return size > 0 ? size : 0;
+}
+
 long protect(void *addr, size_t len, int prot)
 {
 	return result(mprotect(addr, len, prot));
@@ -382,11 +397,17 @@ bool file_line(const char *path, const char *key, char *value, size_t len)
 
 long total(const char *key)
 {
-	char text[64], with_colon[64];
+	char with_colon[64];
 
 	snprintf(with_colon, sizeof(with_colon), "%s: ", key);
-	return file_line(DEBUGFS "totals", with_colon, text, sizeof(text)) ?
-	       atol(text) : -1;
+	return number_in(DEBUGFS "totals", with_colon);
+}
+
+long number_in(const char *path, const char *key)
+{
+	char text[64];
+
+	return file_line(path, key, text, sizeof(text)) ? atol(text) : -1;
 }
 
 bool fdinfo_line(int fd, const char *key, char *value, size_t len)
@@ -417,10 +438,10 @@ long cgroup_join(const char *cgroup)
 
 long cgroup_value(const char *cgroup, const char *file, const char *key)
 {
-	char path[160], text[64];
+	char path[160];
 
 	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
-	return file_line(path, key, text, sizeof(text)) ? atol(text) : -1;
+	return number_in(path, key);
 }
 
 long in_child(long (*fn)(void *arg), void *arg)

@@ -80,6 +80,12 @@ long protect(void *addr, size_t len, int prot);
 /* Reserve a place for @len bytes at a multiple of @align: nothing can be accessed there. */
 long reserve(size_t len, size_t align, char **addr);
 
+/* A mapping of all of @fd there. */
+long map_aligned(int fd, size_t len, int prot, int flags, size_t align, char **addr);
+
+/* The size of a huge page in bytes; 0 if there are none. */
+size_t huge_page(void);
+
 /* Touch one byte: 0, or the signal that it raised. */
 int touch_read(const char *p);
 int touch_write(char *p, char value);
@@ -117,7 +123,10 @@ bool map_files_path(pid_t pid, const void *addr, char *path, size_t len);
 /* The first line of a file that starts with @key: what stands behind @key. */
 bool file_line(const char *path, const char *key, char *value, size_t len);
 
-/* The same for the fdinfo of a descriptor. */
+/* The number that stands there, or -1. */
+long number_in(const char *path, const char *key);
+
+/* The same as file_line() for the fdinfo of a descriptor. */
 bool fdinfo_line(int fd, const char *key, char *value, size_t len);
 
 /* Cgroups, by their paths; this is the root of all. */

@@ -456,11 +456,7 @@ TEST(longest_possible_region)
 
 static long committed_kib(void)
 {
-	char text[64];
-
-	if (!file_line("/proc/meminfo", "Committed_AS:", text, sizeof(text)))
-		return -1;
-	return atol(text);
+	return number_in("/proc/meminfo", "Committed_AS:");
 }
 
 /* Accounting is what the flags of the first mapping say, for the region. */

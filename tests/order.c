@@ -107,10 +107,7 @@ static int present(struct order *o, struct range r)
 
 static long usage(void)
 {
-	char text[32];
-
-	return file_line(CGROUP "/memory.current", "", text, sizeof(text)) ?
-	       atol(text) : -1;
+	return cgroup_value(CGROUP, "memory.current", "");
 }
 
 /* What a variant changes in the order, once all ranges are unpinned. */

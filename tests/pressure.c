@@ -52,15 +52,6 @@ enum command {
 	ALLOCATE,
 };
 
-/* 0 if there is none. */
-static size_t huge_page(void)
-{
-	char text[64];
-
-	return file_line("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "", text,
-			 sizeof(text)) ? atol(text) : 0;
-}
-
 static long unpin_halves(int fd, size_t len, char *p)
 {
 	const size_t huge = huge_page();
@@ -119,10 +110,9 @@ static void own(int fd, size_t len, enum how how, size_t hog, int command,
 		int answer)
 {
 	enum command c;
-	char *place, *p;
+	char *p;
 	/* Where huge pages fit. */
-	long ret = reserve(len, huge_page() ?: page_size(), &place) ?:
-		   map_at(place, fd, len, PROT_RW, MAP_SHARED | MAP_FIXED, 0, &p);
+	long ret = map_aligned(fd, len, PROT_RW, MAP_SHARED, huge_page() ?: page_size(), &p);
 
 	if (!ret)
 		memset(p, 'x', len);
@@ -232,14 +222,6 @@ static void announce(const char *what)
 	write_text("/dev/kmsg", what);
 }
 
-static long vmstat_value(const char *key)
-{
-	char text[64];
-
-	return file_line("/proc/vmstat", key, text, sizeof(text)) ?
-	       atol(text) : -1;
-}
-
 /* The whole system. */
 FIXTURE(system) {
 	/* The memory to use up. */
@@ -265,11 +247,10 @@ FIXTURE_VARIANT_ADD(system, switched_off) { WHOLE, false, false, false };
 
 FIXTURE_SETUP(system)
 {
-	char text[64];
+	long kib = number_in("/proc/meminfo", "MemTotal:");
 
-	ASSERT_TRUE(file_line("/proc/meminfo", "MemTotal:", text,
-			      sizeof(text)));
-	self->total = (atol(text) << 10) & -(1UL << 20);
+	ASSERT_LT(0, kib);
+	self->total = (kib << 10) & -(1UL << 20);
 	/* Where there is plenty, there will be no pressure. */
 	if (self->total > 2UL << 30)
 		SKIP(return, "this system has too much memory to use it up");
@@ -284,12 +265,12 @@ FIXTURE_SETUP(system)
 		madvise(self->ballast, self->ballast_len, MADV_DONTFORK);
 		ASSERT_EQ(0, madvise(self->ballast, self->ballast_len,
 				     MADV_POPULATE_WRITE));
-		ASSERT_TRUE(file_line("/proc/meminfo", "MemAvailable:", text,
-				      sizeof(text)));
-		self->total = (atol(text) << 10) & -(1UL << 20);
+		kib = number_in("/proc/meminfo", "MemAvailable:");
+		ASSERT_LT(0, kib);
+		self->total = (kib << 10) & -(1UL << 20);
 	}
 	ASSERT_EQ(0, write_text(SHRINKER, variant->shrinker ? "Y" : "N"));
-	self->kills = vmstat_value("oom_kill ");
+	self->kills = number_in("/proc/vmstat", "oom_kill ");
 	ASSERT_LE(0, self->kills);
 }
 
@@ -318,7 +299,7 @@ TEST_F_TIMEOUT(system, needs_memory, 120)
 
 	if (variant->enough) {
 		EXPECT_EQ(0, ret);
-		EXPECT_EQ(self->kills, vmstat_value("oom_kill "));
+		EXPECT_EQ(self->kills, number_in("/proc/vmstat", "oom_kill "));
 		EXPECT_EQ(ASHMEM_WAS_PURGED, tell(&self->owner, PIN_ALL));
 	} else {
 		EXPECT_TRUE(ret == SIGKILL || ret == -ENOMEM);
@@ -536,15 +517,15 @@ FIXTURE(watermarks) {
 
 FIXTURE_SETUP(watermarks)
 {
-	char text[64];
+	const long kib = number_in("/proc/meminfo", "MemTotal:");
 
 	if (cgroup_account(CGROUPS))
 		SKIP(return, "no memory controller of cgroup2 in " CGROUPS);
-	ASSERT_TRUE(file_line("/proc/meminfo", "MemTotal:", text, sizeof(text)));
-	if (atol(text) > 2L << 20)
+	ASSERT_LT(0, kib);
+	if (kib > 2L << 20)
 		SKIP(return, "this system has too much memory to use it up");
 	ASSERT_TRUE(file_line(SCALE_FACTOR, "", self->scale, sizeof(self->scale)));
-	self->len = (size_t)atol(text) << 10;
+	self->len = (size_t)kib << 10;
 	ASSERT_EQ(0, map(-1, self->len, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 			 &self->ballast));
 	/* Page by page may take long. */
@@ -577,7 +558,7 @@ TEST_F_TIMEOUT(watermarks, in_between, 120)
 	long before, after;
 	struct marks m;
 
-	ASSERT_EQ(0, cgroup_write(self->cgroup, "memory.max", "96M"));
+	ASSERT_EQ(0, limit(self->cgroup, LIMIT));
 	ASSERT_EQ(0, owner_start(&self->owner, self->cgroup, NULL, UNPINNED, RANGES, 0));
 	m = marks();
 	ASSERT_EQ(0, use_up(self->ballast, self->len, (m.low + m.high) / 2));

@@ -158,10 +158,7 @@ TEST_F(purge, pages_read_as_zero)
 
 static long shmem_kib(void)
 {
-	char text[64];
-
-	return file_line("/proc/meminfo", "Shmem:", text, sizeof(text)) ?
-	       atol(text) : -1;
+	return number_in("/proc/meminfo", "Shmem:");
 }
 
 /* The memory goes back to the system, and the file has a hole. */
@@ -489,35 +486,30 @@ TEST_F_TIMEOUT(purge, a_region_that_goes_hides_no_other, 60)
 /* Of many huge pages only those are split that a range begins or ends in. */
 TEST_F(purge, huge_pages_go_whole)
 {
-	char text[64], *place, *p;
-	size_t huge, len;
+	const size_t huge = huge_page(), len = HUGE_PAGES * huge;
 	long before;
+	char *p;
 	int fd;
 
-	if (!file_line("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "", text,
-		       sizeof(text)))
+	if (!huge)
 		SKIP(return, "this kernel has no huge pages");
-	huge = atol(text);
-	len = HUGE_PAGES * huge;
 	if (huge > 32UL << 20)
 		SKIP(return, "they are too large for this system");
 	fd = region("huge", len);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, reserve(len, huge, &place));
-	ASSERT_EQ(0, map_at(place, fd, len, PROT_RW, MAP_SHARED | MAP_FIXED, 0, &p));
+	ASSERT_EQ(0, map_aligned(fd, len, PROT_RW, MAP_SHARED, huge, &p));
 	memset(p, 'x', len);
 	if (madvise(p, len, MADV_COLLAPSE))
 		SKIP(return, "no huge page: %s", strerror(errno));
-	ASSERT_TRUE(file_line("/proc/vmstat", "thp_split_page ", text, sizeof(text)));
-	before = atol(text);
+	before = number_in("/proc/vmstat", "thp_split_page ");
+	ASSERT_LE(0, before);
 	ASSERT_EQ(0, unpin(fd, self->page, 0));
 	EXPECT_EQ(0, drop_slab());
 	EXPECT_EQ(self->page, lseek(fd, 0, SEEK_HOLE));
 	EXPECT_EQ(-ENXIO, result(lseek(fd, self->page, SEEK_DATA)));
 	EXPECT_TRUE(is_all(p, self->page, 'x'));
 	EXPECT_TRUE(is_all(p + self->page, len - self->page, 0));
-	ASSERT_TRUE(file_line("/proc/vmstat", "thp_split_page ", text, sizeof(text)));
-	EXPECT_GE(before + 1, atol(text));
+	EXPECT_GE(before + 1, number_in("/proc/vmstat", "thp_split_page "));
 	munmap(p, len);
 	close(fd);
 }

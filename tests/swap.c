@@ -14,7 +14,6 @@
 #include "harness.h"
 
 #define DISK		"/dev/ashmem_swap"
-#define HUGE_SIZE	"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 
 /* What swapon(2) looks for in the first page. */
 struct swap_header {
@@ -30,14 +29,6 @@ FIXTURE(swap) {
 	int fd;
 	char *p;
 };
-
-/* The number in a file; 0 if there is none. */
-static unsigned long number_in(const char *path)
-{
-	char text[64];
-
-	return file_line(path, "", text, sizeof(text)) ? strtoul(text, NULL, 0) : 0;
-}
 
 /* Writes what mkswap does. */
 static long make_swap(void)
@@ -80,23 +71,20 @@ static long swapped_kib(const void *p)
 }
 
 /* How many huge pages have gone to swap without being split. */
-static unsigned long swapped_whole(size_t huge)
+static long swapped_whole(size_t huge)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path),
 		 "/sys/kernel/mm/transparent_hugepage/hugepages-%zukB/stats/swpout",
 		 huge >> 10);
-	return number_in(path);
+	return number_in(path, "");
 }
 
 FIXTURE_SETUP(swap)
 {
-	size_t huge = number_in(HUGE_SIZE);
-	char *place;
-
 	self->page = page_size();
-	self->len = huge ?: 64 * self->page;
+	self->len = huge_page() ?: 64 * self->page;
 	if (self->len > 16UL << 20)
 		SKIP(return, "a huge page does not fit on the disk");
 	if (access(DISK, F_OK))
@@ -106,9 +94,8 @@ FIXTURE_SETUP(swap)
 		SKIP(return, "swapon: %s", strerror(errno));
 	self->fd = region("swap", self->len);
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, reserve(self->len, self->len, &place));
-	ASSERT_EQ(0, map_at(place, self->fd, self->len, PROT_RW,
-			    MAP_SHARED | MAP_FIXED, 0, &self->p));
+	ASSERT_EQ(0, map_aligned(self->fd, self->len, PROT_RW, MAP_SHARED, self->len,
+				 &self->p));
 	fill(self->p, self->len, 3);
 }
 
@@ -137,8 +124,7 @@ TEST_F(swap, single_pages)
 /* A huge page that is in swap as one goes without coming back. */
 TEST_F(swap, huge_page)
 {
-	unsigned long before;
-	long kib;
+	long before, kib;
 
 	if (madvise(self->p, self->len, MADV_COLLAPSE))
 		SKIP(return, "no huge page: %s", strerror(errno));
@@ -320,13 +306,11 @@ static long swap_in_and_collapse(void *arg)
 	};
 	pthread_t threads[ARRAY_SIZE(work)];
 	struct collapser c = { .len = *(size_t *)arg };
-	char *place;
 
 	if (cgroup_join(CGROUP))
 		return -errno;
 	c.fd = region("group", c.len);
-	if (reserve(c.len, c.len, &place) ||
-	    map_at(place, c.fd, c.len, PROT_RW, MAP_SHARED | MAP_FIXED, 0, &c.p))
+	if (map_aligned(c.fd, c.len, PROT_RW, MAP_SHARED, c.len, &c.p))
 		return -ENOMEM;
 	fill(c.p, c.len, 3);
 	for (size_t i = 0; i < ARRAY_SIZE(work); i++)

@@ -369,10 +369,7 @@ static long use_once(void)
 
 static long meminfo_kib(const char *key)
 {
-	char text[64];
-
-	return file_line("/proc/meminfo", key, text, sizeof(text)) ?
-		       atol(text) : -1;
+	return number_in("/proc/meminfo", key);
 }
 
 TEST_F_TIMEOUT(unload, a_thousand_cycles, 500)

@@ -230,12 +230,10 @@ TEST_F(vma, hugepages)
 {
 	size_t huge = 4UL << 20, len = 2 * huge;
 	int fd = region("huge pages", len);
-	char *place, *p;
+	char *p;
 
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, reserve(len, huge, &place));
-	ASSERT_EQ(0, map_at(place, fd, len, PROT_RW, variant->type | MAP_FIXED,
-			    0, &p));
+	ASSERT_EQ(0, map_aligned(fd, len, PROT_RW, variant->type, huge, &p));
 	/* Where the kernel has none, advice is an error, and may be. */
 	madvise(p, len, MADV_HUGEPAGE);
 	fill(p, len, 5);

@@ -342,29 +342,10 @@ fn poll(scene: &Scene) -> Result<(), String> {
 
 fn epoll(scene: &Scene) -> Result<(), String> {
     let (server, line) = scene.server(|binder, line| {
-        // SAFETY: The structures are there, as they say.
-        unsafe {
-            let epoll = libc::epoll_create1(libc::EPOLL_CLOEXEC);
-            let mut event: libc::epoll_event = std::mem::zeroed();
-            event.events = libc::EPOLLIN as u32;
-            let fd = binder.as_fd().as_raw_fd();
-            expect(
-                libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event),
-                0,
-                "add",
-            )?;
-            expect(
-                libc::epoll_wait(epoll, &mut event, 1, 20),
-                0,
-                "nothing to read",
-            )?;
-            line.tell(1);
-            expect(
-                libc::epoll_wait(epoll, &mut event, 1, 10_000),
-                1,
-                "something to read",
-            )?;
-        }
+        let epoll = Epoll::of(binder, libc::EPOLLIN)?;
+        expect(epoll.wait(20), 0, "nothing to read")?;
+        line.tell(1);
+        expect(epoll.wait(10_000), 1, "something to read")?;
         let tr = receive(binder)?;
         respond(binder, &tr, &Parcel::new())
     });
@@ -377,27 +358,10 @@ fn epoll(scene: &Scene) -> Result<(), String> {
 fn epoll_outlives_the_thread(scene: &Scene) -> Result<(), String> {
     let binder = scene.open();
     for _ in 0..20 {
-        // SAFETY: The structures are there, as they say.
-        let epoll = unsafe {
-            let epoll = libc::epoll_create1(libc::EPOLL_CLOEXEC);
-            let mut event: libc::epoll_event = std::mem::zeroed();
-            event.events = libc::EPOLLIN as u32;
-            let fd = binder.as_fd().as_raw_fd();
-            expect(
-                libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event),
-                0,
-                "add",
-            )?;
-            epoll
-        };
+        let epoll = Epoll::of(&binder, libc::EPOLLIN)?;
         let exit = binder.ioctl(u64::from(uapi::BINDER_THREAD_EXIT), 0);
         expect(exit, Ok(()), "BINDER_THREAD_EXIT")?;
-        // SAFETY: The structure is there, and the file is this test's.
-        unsafe {
-            let mut event: libc::epoll_event = std::mem::zeroed();
-            libc::epoll_wait(epoll, &mut event, 1, 0);
-            libc::close(epoll);
-        }
+        epoll.wait(0);
     }
     Ok(())
 }
@@ -409,8 +373,8 @@ impl Epoll {
     /// How they can tell: as long as there is something to read, or once for each that comes.
     const MODES: [libc::c_int; 2] = [libc::EPOLLIN, libc::EPOLLIN | libc::EPOLLET];
 
-    /// One of the calling thread, of which the device knows then.
-    fn new(binder: &Binder, mode: libc::c_int) -> Result<Self, String> {
+    /// One that is told in this mode.
+    fn of(binder: &Binder, mode: libc::c_int) -> Result<Self, String> {
         // SAFETY: The structure is there, and nobody else has the new file descriptor.
         let (epoll, added) = unsafe {
             let epoll = OwnedFd::from_raw_fd(libc::epoll_create1(libc::EPOLL_CLOEXEC));
@@ -421,29 +385,36 @@ impl Epoll {
             (epoll, added)
         };
         expect(added, 0, "add")?;
+        Ok(Self(epoll))
+    }
+
+    /// One of the calling thread, of which the device knows then.
+    fn new(binder: &Binder, mode: libc::c_int) -> Result<Self, String> {
+        let epoll = Self::of(binder, mode)?;
         // The first ioctl of a thread: until then there is something to read.
         let mut version = 0i32;
         let asked = binder.ioctl_on(uapi::BINDER_VERSION, &mut version);
         expect(asked, Ok(()), "BINDER_VERSION")?;
-        Ok(Self(epoll))
+        Ok(epoll)
     }
 
-    /// Whether there is something to read, within `ms` milliseconds.
-    fn tells(&self, ms: i32) -> bool {
+    /// For how many devices there is something to read, within `ms` milliseconds: none or one.
+    fn wait(&self, ms: i32) -> libc::c_int {
         // SAFETY: The structure is there.
         unsafe {
             let mut event: libc::epoll_event = std::mem::zeroed();
-            libc::epoll_wait(self.0.as_raw_fd(), &mut event, 1, ms) == 1
+            libc::epoll_wait(self.0.as_raw_fd(), &mut event, 1, ms)
         }
     }
 
     /// Writes commands, whose result a thread that only waits here must learn.
     fn write(&self, binder: &Binder, commands: &[u8], what: &str) -> Result<(), String> {
         // From here on it asks again only when it is woken.
-        ensure(!self.tells(0), &format!("nothing to read before {what}"))?;
+        expect(self.wait(0), 0, &format!("nothing to read before {what}"))?;
         expect(binder.write(commands).result, Ok(()), what)?;
-        ensure(
-            self.tells(10_000),
+        expect(
+            self.wait(10_000),
+            1,
             &format!("something to read after {what}"),
         )
     }
@@ -491,7 +462,7 @@ fn polling_server(
         let (server, _line) = scene.server(|binder, _| {
             let epoll = Epoll::new(binder, mode)?;
             for _ in 0..3 {
-                ensure(epoll.tells(10_000), "a call")?;
+                expect(epoll.wait(10_000), 1, "a call")?;
                 let tr = receive(binder)?;
                 // The commands point to it.
                 let parcel = reply();
