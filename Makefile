@@ -46,7 +46,7 @@ install uninstall:
 	$(error make $@ wants KDIR=, a kernel tree that has Rust enabled)
 
 $(TARGETS):
-	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' TIME='$(TIME)' SEEDED='$(SEEDED)' V='$(V)' \
+	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' SLOWNESS='$(SLOWNESS)' TIME='$(TIME)' SEEDED='$(SEEDED)' V='$(V)' \
 		MUTANTS='$(MUTANTS)' PROFILE='$(PROFILE)' qemu/main.sh $@
 
 clean:
@@ -79,4 +79,4 @@ help:
 	@echo 'make clean       remove what was built; make distclean also what was fetched'
 	@echo
 	@echo 'ARCH=x86_64|arm64   KERNEL=cloud|generic|rt|16k or a version or a release'
-	@echo 'ACCEL=tcg|kvm   MIRROR=(a Debian mirror)   TESTS=name,name   TIME=seconds   V=1'
+	@echo 'ACCEL=tcg|kvm   MIRROR=(a Debian mirror)   TESTS=name,name   SLOWNESS=times   TIME=seconds   V=1'

@@ -129,13 +129,10 @@ FIXTURE_VARIANT_ADD(lockdep, pages) { "Pages::adding", ALLOCATES };
 
 FIXTURE_SETUP(lockdep)
 {
-	char text[64];
-
 	if (!is_debugging_kernel())
 		SKIP(return, "this kernel does not prove its locking");
-	ASSERT_TRUE(file_line("/proc/lockdep_stats", " debug_locks:", text, sizeof(text)));
 	/* It stops at the first thing that it finds. */
-	ASSERT_EQ(1, atol(text));
+	ASSERT_EQ(1, number_in("/proc/lockdep_stats", " debug_locks:"));
 	ASSERT_TRUE(read_graph());
 	ASSERT_LE(0, class_of(RECLAIM));
 }
@@ -156,15 +153,14 @@ TEST_F(lockdep, and_reclaim)
 /* A kernel that has it may have it switched off. */
 TEST(data_races_are_looked_for)
 {
-	char text[64];
+	long watched;
 
 	if (access(KCSAN, F_OK))
 		SKIP(return, "this kernel has no KCSAN");
-	ASSERT_TRUE(file_line(KCSAN, "enabled:", text, sizeof(text)));
-	ASSERT_EQ(1, atol(text));
-	ASSERT_TRUE(file_line(KCSAN, "setup_watchpoints:", text, sizeof(text)));
-	ASSERT_LT(0, atol(text));
-	ksft_print_msg("figure: places that KCSAN has watched: %s\n", text);
+	ASSERT_EQ(1, number_in(KCSAN, "enabled:"));
+	watched = number_in(KCSAN, "setup_watchpoints:");
+	ASSERT_LT(0, watched);
+	ksft_print_msg("figure: places that KCSAN has watched: %ld\n", watched);
 }
 
 TEST_HARNESS_MAIN
