@@ -375,10 +375,16 @@ fn unread_replies(scene: &Scene) -> Result<(), String> {
         expect(exit, Ok(()), "BINDER_THREAD_EXIT")?;
         Ok(start.elapsed())
     };
-    let (few, many) = (end_with(FEW)?, end_with(FEW * TIMES)?);
-    println!("# {few:?} with {FEW} replies, {many:?} with {TIMES} times as many");
-    // Each with all that are before it would be more than a hundred times that.
-    ensure(many < few * TIMES * 4, "it takes as long for each")
+    // What else runs on this system may disturb a try, but hardly each of them.
+    for _ in 0..5 {
+        let (few, many) = (end_with(FEW)?, end_with(FEW * TIMES)?);
+        println!("# {few:?} with {FEW} replies, {many:?} with {TIMES} times as many");
+        // Each with all that are before it would be more than a hundred times that.
+        if many < few * TIMES * 4 {
+            return Ok(());
+        }
+    }
+    Err("it takes longer for each, the more there are".into())
 }
 
 /// How long a process that was killed may take to end, in seconds.
