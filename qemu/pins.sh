@@ -56,7 +56,7 @@ PROBE_TIMEOUT=30
 
 # The guests of debugging kernels: memory, how much longer a suite may take, and the limit for all of them.
 DEBUG_MEMORY=2048
-DEBUG_SLOWNESS=$((5 * SLOWNESS))
+DEBUG_SLOWNESS=$((10 * SLOWNESS))
 DEBUG_TIMEOUT=$((7200 * SLOWNESS))
 
 # The guest that boots that system: memory, and the limit for it.

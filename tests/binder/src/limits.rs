@@ -18,7 +18,7 @@ use crate::{
         Child, Line,
     },
     scene::{call, call_for_data, ensure, expect, receive, respond, Scene},
-    Test, SKIP,
+    slowness, Test, SKIP,
 };
 
 /// The tests of this file.
@@ -220,13 +220,13 @@ fn a_dead_sender_is_not_kept(scene: &Scene) -> Result<(), String> {
 
 /// A thread that has said that it ends is gone, though nobody has read its call.
 fn a_thread_that_ended_is_not_kept(scene: &Scene) -> Result<(), String> {
-    const ROUNDS: usize = 2_000;
     /// What a call may be more than a one-way transaction, in objects.
     const MORE: usize = 2;
     let (server, _line) = scene.server(|_, line| line.hear().map(drop));
     let binder = scene.open_unmapped();
+    let rounds = 2_000 / slowness();
     let send = |parcel: &Parcel| {
-        for number in 0..ROUNDS {
+        for number in 0..rounds {
             let sent = binder.write(&parcel.transaction());
             expect(sent.result, Ok(()), &format!("transaction {number}"))?;
             let exit = binder.ioctl(u64::from(uapi::BINDER_THREAD_EXIT), 0);
@@ -238,10 +238,10 @@ fn a_thread_that_ended_is_not_kept(scene: &Scene) -> Result<(), String> {
     send(&Parcel::new().flags(uapi::transaction_flags_TF_ONE_WAY))?;
     let one_way = objects("kmalloc")?.saturating_sub(before);
     send(&Parcel::new())?;
-    let most = before + 2 * one_way + MORE * ROUNDS;
+    let most = before + 2 * one_way + MORE * rounds;
     let calls = objects_within("kmalloc", most)?.saturating_sub(before + one_way);
-    println!("# {one_way} objects for {ROUNDS} one-way transactions, {calls} for as many calls");
-    ensure(calls <= one_way + MORE * ROUNDS, "the threads are gone")?;
+    println!("# {one_way} objects for {rounds} one-way transactions, {calls} for as many calls");
+    ensure(calls <= one_way + MORE * rounds, "the threads are gone")?;
     server.kill();
     Ok(())
 }
@@ -322,8 +322,9 @@ fn module_stays_while_used(scene: &Scene) -> Result<(), String> {
 
 /// A sender that never reads that its parcels are on their way can go on for ever.
 fn unread_completions(scene: &Scene) -> Result<(), String> {
+    let count = 5_000 / slowness();
     let (server, line) = scene.server(|binder, line| {
-        for _ in 0..5_000 {
+        for _ in 0..count {
             let tr = receive(binder)?;
             expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?;
         }
@@ -333,7 +334,7 @@ fn unread_completions(scene: &Scene) -> Result<(), String> {
     let binder = scene.open();
     let one_way = Parcel::new().flags(uapi::transaction_flags_TF_ONE_WAY);
     let mut sent = 0;
-    for _ in 0..5_000 {
+    for _ in 0..count {
         expect(
             binder.write(&one_way.transaction()).result,
             Ok(()),
@@ -355,8 +356,8 @@ fn unread_completions(scene: &Scene) -> Result<(), String> {
 
 /// A thread that ends takes as long for each reply that it has not read, however many there are.
 fn unread_replies(scene: &Scene) -> Result<(), String> {
-    const FEW: u32 = 500;
     const TIMES: u32 = 32;
+    let count = 500 / slowness().min(5) as u32;
     let (_server, line) = scene.server(|binder, line| loop {
         let tr = receive(binder)?;
         respond(binder, &tr, &Parcel::new())?;
@@ -364,8 +365,8 @@ fn unread_replies(scene: &Scene) -> Result<(), String> {
     });
     let mut binder = scene.open_unmapped();
     binder.map(LARGE).map_err(|err| format!("{err:?}"))?;
-    let end_with = |count| -> Result<Duration, String> {
-        for number in 0..count {
+    let end_with = |replies| -> Result<Duration, String> {
+        for number in 0..replies {
             let written = binder.write(&Parcel::new().transaction());
             expect(written.result, Ok(()), &format!("call {number}"))?;
             line.hear()?;
@@ -377,8 +378,8 @@ fn unread_replies(scene: &Scene) -> Result<(), String> {
     };
     // What else runs on this system may disturb a try, but hardly each of them.
     for _ in 0..5 {
-        let (few, many) = (end_with(FEW)?, end_with(FEW * TIMES)?);
-        println!("# {few:?} with {FEW} replies, {many:?} with {TIMES} times as many");
+        let (few, many) = (end_with(count)?, end_with(count * TIMES)?);
+        println!("# {few:?} with {count} replies, {many:?} with {TIMES} times as many");
         // Each with all that are before it would be more than a hundred times that.
         if many < few * TIMES * 4 {
             return Ok(());

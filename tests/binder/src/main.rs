@@ -116,7 +116,13 @@ fn is_ours(device: &Path) -> bool {
     device.ends_with("binder_fd")
 }
 
-/// The seconds that a test may take, so many times longer where everything is slow (`SLOWNESS`).
+/// How many times longer than usual everything takes here (`SLOWNESS`). What is only repeated is repeated less often.
+fn slowness() -> usize {
+    let number = std::env::var("SLOWNESS").ok();
+    number.and_then(|number| number.parse().ok()).unwrap_or(1)
+}
+
+/// The seconds that a test may take, where nothing is slow.
 const LIMIT: u32 = 180;
 
 /// Whether nobody uses the module of `device`; where that cannot be told, nobody does.
@@ -135,11 +141,9 @@ fn is_unused(device: &Path) -> bool {
 /// Runs a test, and looks whether anything of it is left.
 fn run(device: &Path, test: Test) -> Result<(), String> {
     let scene = Scene::new(device);
-    let slowness = std::env::var("SLOWNESS").ok();
-    let slowness = slowness.and_then(|number| number.parse().ok()).unwrap_or(1);
     process::Child::fork(|| {
         // SAFETY: It only sets a timer, whose signal ends this process.
-        unsafe { libc::alarm(LIMIT * slowness) };
+        unsafe { libc::alarm(LIMIT * slowness() as u32) };
         test(&scene)
     })
     .join()?;
