@@ -51,7 +51,7 @@ build_tests() {
 	set_compilers
 	mkdir -p "$OUT/tests" "$OUT/tests-installed" "$OUT/tests-module"
 	step "$OUT/log/tests.log" "build the C tests" \
-		make -C "$TOP/tests" OUTPUT="$OUT/tests" ARCH="$KARCH" CROSS_COMPILE="$CROSS" CC32="$CC32" \
+		make -j"$(nproc)" -C "$TOP/tests" OUTPUT="$OUT/tests" ARCH="$KARCH" CROSS_COMPILE="$CROSS" CC32="$CC32" \
 		KSRC="$KSRC" INSTALL_PATH="$OUT/tests-installed" DEBUGGING="$(is_debug "${KERNEL:-}" && echo 1)" all install
 	step "$OUT/log/tests-module.log" "build the module that tests use" \
 		kernel_make -C "$KOBJ" M="$TOP/tests/module" MO="$OUT/tests-module" modules

@@ -400,7 +400,7 @@ FIXTURE_VARIANT_ADD(many, ascending) { 'a' };
 FIXTURE_VARIANT_ADD(many, descending) { 'd' };
 FIXTURE_VARIANT_ADD(many, random) { 'r' };
 
-#define MANY	10000
+#define MANY		(10000 / slowness())
 
 FIXTURE_SETUP(many)
 {
@@ -411,12 +411,12 @@ FIXTURE_SETUP(many)
 	ASSERT_LE(0, self->fd);
 	self->order = calloc(MANY, sizeof(*self->order));
 	ASSERT_NE(NULL, self->order);
-	for (unsigned int i = 0; i < MANY; i++) {
-		unsigned int j = i;
+	for (int i = 0; i < MANY; i++) {
+		int j = i;
 
 		if (variant->order == 'r') {
 			seed = seed * 1664525 + 1013904223;
-			j = (seed >> 8) % (i + 1);
+			j = (int)((seed >> 8) % (i + 1));
 		}
 		self->order[i] = self->order[j];
 		self->order[j] = variant->order == 'd' ? MANY - 1 - i : i;
