@@ -144,7 +144,9 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         sample = Sample(directory, used, "01", "00", "10")
         expect("all runs", sample.report(), (True, []))
-        expect("a reason for a line that is reached", sample.report("sample.c :: return x; :: why")[0], False)
+        expect("a reason for a line that is reached", sample.report("sample.c :: if (x) :: why")[0], False)
+        expect("a race in a line that is reached", sample.report("sample.c :: if (x) :: race: why")[0], True)
+        expect("a race in a line that is not there", sample.report("sample.c :: return y; :: race: why")[0], False)
         hit = "# coverage: hit sample text 1\n"
         expect("a hit where no block begins", sample.report(log=sample.log + hit)[0], False)
         expect("no hits", sample.report(log="")[0], False)
@@ -155,6 +157,7 @@ def main():
         reason = f"sample.c :: {sample.line(branch[0])} :: why"
         expect("a missed line", sample.report(), (False, branch))
         expect("a missed line with a reason", sample.report(reason), (True, branch))
+        expect("a race in a missed line", sample.report(reason.replace("why", "race: why")), (True, branch))
         expect("the reason for another line", sample.report("sample.c :: return y; :: why")[0], False)
 
     for text in wrong:
