@@ -690,7 +690,7 @@ static void *drop_without_end(void *arg)
 TEST_F_TIMEOUT(purge, all_waits_for_reclaim, 90)
 {
 	const size_t pages = 3000, len = pages * self->page;
-	const int rounds = 70 / slowness();
+	const int rounds = 6 + 64 / slowness();
 	const time_t start = time(NULL);
 	int fd = region("reclaimed", len), round;
 	atomic_bool stop = false;
