@@ -70,3 +70,13 @@ check_config() {
 	done <"$1"
 	return "$status"
 }
+
+# check_instrumented: the sanitizer has been put into the Rust code, too; without it a run would show nothing.
+check_instrumented() {
+	local object calls accesses='__asan_(load|store|report|mem)'
+	[ "$KERNEL" = kasan ] || accesses='__tsan_(read|write|unaligned|volatile|atomic|mem)'
+	for object in ashmem_main.o binder_fd_main.o; do
+		calls=$(readelf -rW "$MODULE_DIR/$object" | grep -cE " $accesses") || die "$KERNEL does not see into $object"
+		say "    $KERNEL looks at $calls accesses of $object"
+	done
+}
