@@ -23,6 +23,7 @@ build_module() {
 	mkdir -p "$MODULE_DIR"
 	step "$OUT/log/module.log" "build the module for $RELEASE" \
 		kernel_make -C "$KOBJ" M="$MODULE_SOURCE" MO="$MODULE_DIR" "$@" modules
+	! is_debug "${KERNEL:-}" || check_instrumented
 }
 
 # How the programs for this architecture are compiled.

@@ -34,7 +34,6 @@ test_arch() {
 		python3 -B "$TOP/qemu/verdict_test.py" "$KSRC"
 	[ ${#logs[@]} != 0 ] || [ "${TESTS:-all}" != all ] || is_debug "${KERNEL:-}" || [ -n "${GUESTS_ONLY:-}" ] || run_unit
 	build_module
-	! is_debug "${KERNEL:-}" || check_instrumented
 	build_samples
 	build_tests
 	make_initramfs with-tests
