@@ -283,6 +283,18 @@ fn arrays(scene: &Scene) -> Result<(), String> {
             expect(binder.write(&parcel.transaction()).result, Ok(()), &what)?;
             fails_now(binder, &[libc::EINVAL], &what)?;
         }
+        // What is behind it in the sender's memory is not looked at, although the receiver has space for it.
+        let beyond = [&buffer[..], &[0xff; 16]].concat();
+        for (count, offset) in [(5, 0), (4, 4), (1, 16)] {
+            let what = format!("{count} at {offset}, with others behind");
+            let mut parcel = Parcel::new()
+                .plain(b"head")
+                .buffer(&beyond[..buffer.len()], None)
+                .fd_array(count, 0, offset);
+            parcel.buffers_size = beyond.len() as u64;
+            expect(binder.write(&parcel.transaction()).result, Ok(()), &what)?;
+            fails_now(binder, &[libc::EINVAL], &what)?;
+        }
         // The second one overlaps the first one, or comes before it.
         for (first, second) in [((2, 0), (2, 4)), ((2, 8), (1, 0)), ((1, 4), (1, 4))] {
             let what = format!("{first:?} and {second:?}");
