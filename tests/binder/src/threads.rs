@@ -12,7 +12,7 @@ use std::{
 use ashmem_binder::{uapi, Binder, Errno, Parcel, Return, TransactionData};
 
 use crate::{
-    process::{thread_id, Child},
+    process::{run_first, stay_on_this_cpu, thread_id, Child},
     scene::{
         await_reply, call, call_fails, call_for_data, ensure, enter, expect, is_complete, next,
         receive, respond, send_one_way, Scene, FAILED,
@@ -23,6 +23,10 @@ use crate::{
 /// The tests of this file.
 pub const TESTS: &[(&str, Test)] = &[
     ("many_clients_many_threads", many_clients_many_threads),
+    (
+        "reply_before_the_sender_goes_on",
+        reply_before_the_sender_goes_on,
+    ),
     (
         "reply_to_the_thread_that_asked",
         reply_to_the_thread_that_asked,
@@ -98,6 +102,33 @@ fn many_clients_many_threads(scene: &Scene) -> Result<(), String> {
         })
         .collect();
     clients.into_iter().try_for_each(Child::join)
+}
+
+/// The server takes the CPU from the client as soon as a call is there, and has answered it before the client, which has
+/// not left the kernel, runs again.
+fn reply_before_the_sender_goes_on(scene: &Scene) -> Result<(), String> {
+    const CALLS: usize = 100;
+    let both = Child::fork(|| {
+        stay_on_this_cpu();
+        let (server, _line) = scene.server(|binder, _| {
+            run_first()?;
+            (0..CALLS).try_for_each(|_| {
+                let tr = receive(binder)?;
+                respond(binder, &tr, &Parcel::of(b"at once"))
+            })
+        });
+        let client = Child::fork(|| {
+            let binder = scene.open();
+            (0..CALLS).try_for_each(|_| {
+                let data = call_for_data(&binder, &Parcel::new())?;
+                ensure(data == b"at once", "the answer")
+            })
+        });
+        // A client that has missed its answer waits for ever.
+        server.join()?;
+        client.join()
+    });
+    both.join()
 }
 
 fn reply_to_the_thread_that_asked(scene: &Scene) -> Result<(), String> {
