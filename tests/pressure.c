@@ -483,6 +483,7 @@ struct marks {
 };
 
 #define SCALE_FACTOR	"/proc/sys/vm/watermark_scale_factor"
+#define RESERVE_RATIO	"/proc/sys/vm/lowmem_reserve_ratio"
 
 static struct marks marks(void)
 {
@@ -507,6 +508,7 @@ static struct marks marks(void)
 /* Watermarks far apart, and memory of ours that brings what is free to where it shall be. */
 FIXTURE(watermarks) {
 	char scale[32];
+	char ratio[64];
 	char cgroup[64];
 	struct owner owner;
 	char *ballast;
@@ -525,6 +527,7 @@ FIXTURE_SETUP(watermarks)
 	if (kib > 2L << 20)
 		SKIP(return, "this system has too much memory to use it up");
 	ASSERT_TRUE(file_line(SCALE_FACTOR, "", self->scale, sizeof(self->scale)));
+	ASSERT_TRUE(file_line(RESERVE_RATIO, "", self->ratio, sizeof(self->ratio)));
 	self->len = (size_t)kib << 10;
 	ASSERT_EQ(0, map(-1, self->len, PROT_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 			 &self->ballast));
@@ -533,10 +536,13 @@ FIXTURE_SETUP(watermarks)
 	snprintf(self->cgroup, sizeof(self->cgroup), CGROUPS "/watermarks-%d", getpid());
 	ASSERT_EQ(0, mkdir(self->cgroup, 0755));
 	ASSERT_EQ(0, write_text(SCALE_FACTOR, "3000"));
+	/* A small zone, of which these pages take none, does not have enough for all. */
+	ASSERT_EQ(0, write_text(RESERVE_RATIO, "1 1 1"));
 }
 
 FIXTURE_TEARDOWN(watermarks)
 {
+	EXPECT_EQ(0, write_text(RESERVE_RATIO, self->ratio));
 	EXPECT_EQ(0, write_text(SCALE_FACTOR, self->scale));
 	munmap(self->ballast, self->len);
 	EXPECT_EQ(0, rmdir(self->cgroup));
