@@ -529,7 +529,7 @@ impl Process {
             }
         }
         self.drop_parcels();
-        // Who has a call of this process to answer keeps the process, but not that.
+        // Not when the process goes, which whoever is about to reply to it may still have.
         self.buffer.release();
     }
 }
