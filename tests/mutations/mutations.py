@@ -14,6 +14,7 @@ Printed is a line for each that is wanted, or for all: number, name, kernel, sui
 that, for each kernel, one without a fault, with the number 00 and all suites.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def read_faults(path):
     edits = read_list("\n".join("" if line.startswith("@") else line for line in lines))
     if len(places) != len(edits) or not all(2 <= len(place) <= 3 for place in places):
         sys.exit(f"{path}: each fault has one line @ FILE SUITES [KERNEL]")
+    if strange := [name for name, *_ in edits if not re.fullmatch(r"\w+( \w+)*", name, re.ASCII)]:
+        sys.exit(f"{path}: a name has words and nothing else: {strange[0]}")
     for (file, finder, *kernel), (name, old, new) in zip(places, edits):
         suites, _, test = finder.partition("/")
         yield name, file, suites.split(","), test or "-", (kernel or [STOCK])[0], old, new
