@@ -20,6 +20,7 @@ use super::{
     process::Process,
     protocol::whole_words, //
 };
+use crate::helpers::memcg::Memcg;
 
 mod mapping;
 mod pages;
@@ -150,9 +151,15 @@ impl Buffer {
 
     /// Takes a part of the buffer of `process` for so many bytes of data, offsets and more buffers.
     ///
-    /// `ESRCH` if it is not mapped, `EINVAL` if the sizes are too large for any buffer, `ENOSPC` if they
+    /// Its memory is charged to `process`, what is kept in mind of it to `client`: it is he who has parts
+    /// in use, however small. `ESRCH` if it is not mapped, `EINVAL` if the sizes are too large for any buffer, `ENOSPC` if they
     /// are for this one as it is, `ENOMEM`.
-    pub(crate) fn take(process: &Process, sizes: [u64; 3], is_one_way: bool) -> Result<Allocation> {
+    pub(crate) fn take(
+        process: &Process,
+        sizes: [u64; 3],
+        is_one_way: bool,
+        client: &Memcg,
+    ) -> Result<Allocation> {
         let mapped = {
             let state = process.buffer.state.lock();
             let mapped = state.mapped.as_ref().filter(|_| state.is_open);
@@ -166,7 +173,7 @@ impl Buffer {
         // Each part has an address of its own.
         let size = size.max(super::protocol::WORD);
 
-        let spare = Spare::new()?;
+        let spare = client.charge(Spare::new)?;
         let at = mapped.parts.lock().take(size, is_one_way, spare)?;
         let allocation = Allocation {
             mapped,

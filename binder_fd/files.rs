@@ -74,7 +74,8 @@ impl FilesInTransit {
     /// `EMFILE`, `ENOMEM`; then none is reserved.
     pub(crate) fn reserve(self, data: &Allocation) -> Result<Reserved> {
         let mut reserved = Reserved {
-            files: KVVec::with_capacity(self.0.len(), GFP_KERNEL_ACCOUNT)?,
+            // Not for as many as the sender has named: the caller may have no number for them.
+            files: KVVec::new(),
             closed_with_parcel: KVVec::new(),
         };
         for file in self.0 {

@@ -82,7 +82,7 @@ pub(crate) struct Process {
     mm: ARef<Mm>,
     /// As whom it has opened it.
     pub(crate) cred: ARef<Credential>,
-    /// The memory cgroup that pays for the buffer.
+    /// The memory cgroup that pays for the buffer, and for what is kept of the calls that this has begun.
     pub(crate) payer: Memcg,
     /// The buffer.
     #[pin]

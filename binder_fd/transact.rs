@@ -224,7 +224,7 @@ fn answer(
     let caller = call.waiting().ok_or(Failure::DEAD)?;
     let to = &caller.process;
     let complete = Place::new()?;
-    let place = Place::new()?;
+    let place = to.payer.charge(Place::new)?;
     let parcel = pack(thread, to, Kind::Reply, call.accepts_fds, tr, buffers_size)?;
 
     call.receive_reply(parcel, place)
@@ -234,6 +234,9 @@ fn answer(
 }
 
 /// Makes a parcel: all that may fail.
+///
+/// Who has begun the call pays for what is there until it has come and been freed, also of a reply: when that
+/// is, is the client's to say.
 fn pack(
     thread: &Arc<Thread>,
     to: &Arc<Process>,
@@ -243,7 +246,12 @@ fn pack(
     buffers_size: u64,
 ) -> Result<KBox<Parcel>, Failure> {
     let sizes = [tr.data_size, tr.offsets_size, buffers_size];
-    let mut data = Buffer::take(to, sizes, kind.is_one_way()).map_err(|err| Failure {
+    let client = match kind {
+        Kind::Reply => &to.payer,
+        _ => &thread.process.payer,
+    };
+    let taken = Buffer::take(to, sizes, kind.is_one_way(), client);
+    let mut data = taken.map_err(|err| Failure {
         // Without a buffer it is as if it were dead.
         command: if err == ESRCH {
             BR_DEAD_REPLY
@@ -270,5 +278,5 @@ fn pack(
         offsets_size: tr.offsets_size,
         files,
     };
-    Ok(KBox::new(parcel, GFP_KERNEL_ACCOUNT)?)
+    Ok(client.charge(|| KBox::new(parcel, GFP_KERNEL_ACCOUNT))?)
 }

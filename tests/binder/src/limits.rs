@@ -17,13 +17,23 @@ use crate::{
         because, is_ending, leave_output, limit_fds, open_fds, pipe, stay_on_this_cpu, system_time,
         Child, Line,
     },
-    scene::{call, call_for_data, ensure, expect, receive, respond, Scene},
+    scene::{
+        await_reply, call, call_for_data, ensure, expect, receive, respond, Scene,
+    },
     slowness, Test, SKIP,
 };
 
 /// The tests of this file.
 pub const TESTS: &[(&str, Test)] = &[
     ("the_receiver_pays", the_receiver_pays),
+    (
+        "a_client_pays_for_the_replies_it_keeps",
+        a_client_pays_for_the_replies_it_keeps,
+    ),
+    (
+        "files_that_no_descriptor_is_left_for",
+        files_that_no_descriptor_is_left_for,
+    ),
     (
         "a_dead_client_keeps_no_buffer",
         a_dead_client_keeps_no_buffer,
@@ -70,10 +80,19 @@ impl Group {
 
     /// What it is charged for, in bytes.
     fn usage(&self) -> Result<usize, String> {
-        let text = fs::read_to_string(format!("{}/memory.current", Self::PATH));
-        let text = text.map_err(because("memory.current"))?;
-        let usage = text.trim().parse();
-        usage.map_err(|_| format!("memory.current: {text}"))
+        Self::number_in("memory.current")
+    }
+
+    /// The most that it has ever been charged for, in bytes.
+    fn peak(&self) -> Result<usize, String> {
+        Self::number_in("memory.peak")
+    }
+
+    /// A number in one of its files.
+    fn number_in(name: &str) -> Result<usize, String> {
+        let text = fs::read_to_string(format!("{}/{name}", Self::PATH)).map_err(because(name))?;
+        let number = text.trim().parse();
+        number.map_err(|_| format!("{name}: {text}"))
     }
 }
 
@@ -112,6 +131,78 @@ fn the_receiver_pays(scene: &Scene) -> Result<(), String> {
     server.kill();
     println!("# {charged} bytes were charged for {LARGE}");
     ensure(charged > LARGE / 10 * 9, "the receiver's group is charged")
+}
+
+/// A server cannot free what it has answered: as long as a client keeps replies, read or not, they are at the
+/// client's cost, also what the driver has to keep in mind of parts that are hardly any bytes of the buffer.
+fn a_client_pays_for_the_replies_it_keeps(scene: &Scene) -> Result<(), String> {
+    /// More than what is charged in advance, but for far less than one replies each.
+    const REPLIES: usize = 10_000;
+    const AT_LEAST: usize = 100;
+    let group = Group::new()?;
+    let (_server, line) = scene.server(|binder, line| loop {
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())?;
+        line.tell(1);
+    });
+    for is_read in [true, false] {
+        let (ours, theirs) = Line::pair();
+        let client = Child::fork(|| {
+            group.enter()?;
+            let binder = scene.open();
+            theirs.tell(1);
+            theirs.hear()?;
+            for _ in 0..REPLIES {
+                let written = binder.write(&Parcel::new().transaction());
+                expect(written.result, Ok(()), "transaction")?;
+                line.hear()?;
+                if is_read {
+                    ensure(await_reply(&binder)?.is_ok(), "a reply")?;
+                }
+            }
+            theirs.tell(1);
+            theirs.hear().map(drop)
+        });
+        ours.hear()?;
+        let before = group.usage()?;
+        ours.tell(1);
+        ours.hear().map_err(|_| "the client has ended")?;
+        let charged = group.usage()?.saturating_sub(before);
+        ours.tell(1);
+        client.join()?;
+        println!("# {charged} bytes were charged for {REPLIES} replies, read: {is_read}");
+        ensure(charged > REPLIES * AT_LEAST, "the client's group is charged")?;
+    }
+    Ok(())
+}
+
+/// Who has no file descriptors left does not need memory for as many files as somebody sends.
+fn files_that_no_descriptor_is_left_for(scene: &Scene) -> Result<(), String> {
+    const FILES: usize = 200_000;
+    let array = FILES * size_of::<u32>();
+    let group = Group::new()?;
+    let (ours, theirs) = Line::pair();
+    let server = Child::fork(|| {
+        group.enter()?;
+        let mut binder = scene.open_unmapped();
+        binder.map(LARGE).map_err(|err| format!("{err:?}"))?;
+        scene.serve(&binder, 0, 0)?;
+        limit_fds(32);
+        theirs.tell(1);
+        receive(&binder).map(drop)
+    });
+    ours.hear()?;
+    let before = group.usage()?;
+    let binder = scene.open();
+    let (_reader, writer) = pipe();
+    let fds = writer.as_raw_fd().to_ne_bytes().repeat(FILES);
+    let parcel = Parcel::new().plain(b"head").buffer(&fds, None).fd_array(FILES as u64, 0, 0);
+    let failed = call(&binder, &parcel)?;
+    ensure(matches!(failed, Err(Return::Failed)), "too many")?;
+    let more = group.peak()?.saturating_sub(before);
+    server.kill();
+    println!("# {more} bytes were needed for an array of {array}");
+    ensure(more < array * 5 / 2, "the receiver needs not much more than the array")
 }
 
 /// The buffer of who has died is gone, also while somebody has a call of its to answer.

@@ -79,6 +79,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "the kernel's binder charges nobody for its buffers",
     ),
     (
+        "a_client_pays_for_the_replies_it_keeps",
+        "the kernel's binder charges nobody for them",
+    ),
+    (
         "threads_are_bounded",
         "the kernel's binder knows as many threads as there were",
     ),
