@@ -31,7 +31,7 @@ const NAME: &CStr = c"ashmem_area_cache";
 const OBJECT: Layout = Layout::new::<AshmemArea>();
 
 // The C driver takes 312 bytes for an area. Where locks are watched they are larger.
-#[cfg(not(any(CONFIG_DEBUG_MUTEXES, CONFIG_DEBUG_LOCK_ALLOC)))]
+#[cfg(not(any(CONFIG_DEBUG_MUTEXES, CONFIG_DEBUG_SPINLOCK, CONFIG_DEBUG_LOCK_ALLOC)))]
 const _: () = assert!(OBJECT.size() <= 192);
 
 /// The cache behind [`AreaSlab`]; set while the module loads.
