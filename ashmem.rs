@@ -17,7 +17,6 @@
 //!
 //! Gate::is_taken                    (a mutex: who purges everything)
 //! Registry::lists                   (a mutex per CPU: open, close, debugfs, purging everything)
-//!   AshmemArea::draft
 //!   Pins::state
 //!
 //! memory reclaim                    (the shrinker runs in it, and waits for a worker)
@@ -29,6 +28,8 @@
 //!
 //! - `draft` is held while the backing file is created, hence across `GFP_KERNEL` allocations: code
 //!   that runs inside memory reclaim must never take it, nor what it is taken under.
+//! - Nobody waits for `draft` under `Registry::lists`, or an mmap that waits for memory would keep others from
+//!   opening and closing: who wants it there tries.
 //! - Nothing is allocated under `Pins::state`: reclaim may wait for it. Memory for a range is reserved
 //!   before it is taken.
 //! - The list's lock is taken under `Pins::state`. Reclaim goes the other way round: it looks for the

@@ -136,6 +136,13 @@ struct Draft {
     size: usize,
 }
 
+impl Draft {
+    /// A copy of the name, if one has been set, and the size in bytes.
+    fn look(&self) -> (Option<NameCopy>, usize) {
+        (copy_of(&self.name), self.size)
+    }
+}
+
 /// A region from its first mmap on.
 struct Frozen {
     /// The name, if one had been set.
@@ -149,10 +156,20 @@ struct Frozen {
 }
 
 impl Frozen {
+    /// A copy of the name, if one had been set, and the size in bytes.
+    fn look(&self) -> (Option<NameCopy>, usize) {
+        (copy_of(&self.name), self.size)
+    }
+
     /// What maps shows of the region, without the slash in front.
     fn path(&self) -> &CStr {
         self.name.as_ref().map_or(name::DEFAULT, Name::path)
     }
+}
+
+/// A copy of a name, if there is one.
+fn copy_of(name: &Option<Name>) -> Option<NameCopy> {
+    name.as_ref().map(|name| NameCopy::new(Some(name)))
 }
 
 impl AshmemArea {
@@ -353,12 +370,19 @@ impl AshmemArea {
 
     /// A copy of the name, if one has been set, and the size in bytes.
     fn name_and_size(&self) -> (Option<NameCopy>, usize) {
-        let copy = |name: &Option<Name>| name.as_ref().map(|name| NameCopy::new(Some(name)));
+        self.read(Draft::look, Frozen::look)
+    }
 
-        self.read(
-            |draft| (copy(&draft.name), draft.size),
-            |frozen| (copy(&frozen.name), frozen.size),
-        )
+    /// As above, but [`None`] while that is being changed or fixed: for those who keep others from opening and
+    /// closing, as the first mmap may wait for memory.
+    fn try_name_and_size(&self) -> Option<(Option<NameCopy>, usize)> {
+        if self.frozen.as_ref().is_none() {
+            let draft = self.draft.try_lock()?;
+            if self.frozen.as_ref().is_none() {
+                return Some(draft.look());
+            }
+        }
+        self.frozen.as_ref().map(Frozen::look)
     }
 
     /// Whether any mapping of it is left.

@@ -68,15 +68,19 @@ impl Show for Totals {
     }
 }
 
-/// `areas`: a line for each region, below a head line.
+/// `areas`: a line for each region, below a head line. Name and size are a question mark while they are being
+/// changed or fixed.
 struct Areas;
 
 impl Show for Areas {
     fn show(m: &SeqFile) {
         seq_print!(m, "size\tpid\tunpinned\tname\n");
         registry::for_each(|area| {
-            let (name, size) = area.name_and_size();
-
+            // Nobody opens or closes a region meanwhile: no lock under which memory is waited for is waited for here.
+            let Some((name, size)) = area.try_name_and_size() else {
+                seq_print!(m, "?\t{}\t{}\t?\n", area.opener, area.unpinned());
+                return;
+            };
             seq_print!(m, "{}\t{}\t{}\t", size, area.opener, area.unpinned());
             let name = name.unwrap_or_else(|| NameCopy::new(None));
             seq::write_column(m, name.without_nul());

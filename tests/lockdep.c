@@ -116,7 +116,7 @@ FIXTURE_VARIANT(lockdep) {
 };
 
 FIXTURE_VARIANT_ADD(lockdep, draft) { "AshmemArea::draft", ALLOCATES };
-FIXTURE_VARIANT_ADD(lockdep, lists) { "Registry::lists", ALLOCATES };
+FIXTURE_VARIANT_ADD(lockdep, lists) { "Registry::lists", APART };
 FIXTURE_VARIANT_ADD(lockdep, gate) { "Gate::is_taken", APART };
 FIXTURE_VARIANT_ADD(lockdep, scan) { "Scan::outcome", IN_RECLAIM };
 FIXTURE_VARIANT_ADD(lockdep, pins) { "Pins::state", IN_RECLAIM };

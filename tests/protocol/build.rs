@@ -16,8 +16,10 @@ const ITEMS: &[&str] = &[
     "const NOT_PURGED:",
     "const WAS_PURGED:",
     "struct Draft {",
+    "impl Draft {",
     "struct Frozen {",
     "impl Frozen {",
+    "fn copy_of(",
     "fn check_length(",
 ];
 
@@ -35,6 +37,7 @@ const METHODS: &[&str] = &[
     "fn unpin(",
     "fn make_pins(",
     "fn name_and_size(",
+    "fn try_name_and_size(",
     "fn restrict(",
     "fn map_again(",
     "fn make_namesake<",

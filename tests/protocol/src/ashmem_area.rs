@@ -139,6 +139,12 @@ impl AshmemArea {
         (name.as_ref().map(text), size / PAGE_SIZE)
     }
 
+    /// As above, if nobody has to be waited for.
+    pub fn peek(&self) -> Option<(Option<Vec<u8>>, usize)> {
+        let (name, size) = self.try_name_and_size()?;
+        Some((name.as_ref().map(text), size / PAGE_SIZE))
+    }
+
     /// `ASHMEM_GET_SIZE`.
     pub fn pages(&self) -> usize {
         self.size() / PAGE_SIZE

@@ -66,6 +66,7 @@ pub const ALL: &[Scene] = &[
     all("mmap_in_both_ways", area::mapped_in_both_ways),
     all("mmap_while_it_shrinks", area::mapped_while_it_shrinks),
     all("mmap_while_looked_at", area::looked_at),
+    all("mmap_while_peeked_at", area::peeked_at),
     all("unpin_against_pin", unpinning::against_pin),
     all("purge_all_ends", purge_all::ends),
     all("gate_one_at_a_time", gate::one_at_a_time),

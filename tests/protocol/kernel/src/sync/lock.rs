@@ -31,6 +31,15 @@ impl<'a, T, B> Guard<'a, T, B> {
         }
     }
 
+    /// Takes a lock, unless somebody has it.
+    pub(crate) fn try_new(lock: &'a Mutex<T>) -> Option<Self> {
+        Some(Self {
+            lock,
+            held: Some(lock.try_lock().ok()?),
+            kind: PhantomData,
+        })
+    }
+
     /// Releases the lock, sleeps until it is woken up, and takes the lock again.
     pub(crate) fn sleep(&mut self, condvar: &Condvar) {
         self.held = self

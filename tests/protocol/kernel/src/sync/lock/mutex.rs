@@ -20,4 +20,9 @@ impl<T> Mutex<T> {
     pub fn lock(&self) -> Guard<'_, T, MutexBackend> {
         Guard::new(&self.0)
     }
+
+    /// Takes it, unless somebody has it.
+    pub fn try_lock(&self) -> Option<Guard<'_, T, MutexBackend>> {
+        Guard::try_new(&self.0)
+    }
 }
