@@ -2,6 +2,7 @@
 /* Inline functions on memory cgroups, for Rust. */
 
 #include <linux/memcontrol.h>
+#include <linux/page_counter.h>
 #include <linux/sched/mm.h>
 
 #include "memcg.h"
@@ -27,4 +28,21 @@ void ashmem_put_memcg(struct mem_cgroup *memcg)
 struct mem_cgroup *ashmem_set_active_memcg(struct mem_cgroup *memcg)
 {
 	return set_active_memcg(memcg);
+}
+
+/*
+ * Whether @memcg, or a group that it is in, has more than its limit, memory.max or memory.high: who
+ * reaches a limit has not; who has it lowered has, until enough is given back.
+ */
+bool ashmem_memcg_is_over_limit(struct mem_cgroup *memcg)
+{
+#ifdef CONFIG_MEMCG
+	for (; memcg; memcg = parent_mem_cgroup(memcg)) {
+		unsigned long limit = min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
+
+		if (page_counter_read(&memcg->memory) > limit)
+			return true;
+	}
+#endif
+	return false;
 }

@@ -20,6 +20,8 @@ extern "C" {
     fn ashmem_put_memcg(memcg: *mut c_void);
     /// `set_active_memcg()`.
     fn ashmem_set_active_memcg(memcg: *mut c_void) -> *mut c_void;
+    /// Whether a group, or one above it, has more than its limit.
+    fn ashmem_memcg_is_over_limit(memcg: *mut c_void) -> bool;
 }
 
 /// A reference to a memory cgroup.
@@ -58,6 +60,13 @@ impl Memcg {
     /// The C structure; null where there are no groups.
     pub(crate) fn as_ptr(&self) -> *mut bindings::mem_cgroup {
         self.0.cast()
+    }
+
+    /// Whether it, or a group that it is in, has more than its limit, `memory.max` or `memory.high`: as when that is
+    /// lowered, not when more is asked for than there is.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        // SAFETY: By the invariant the group is alive, or there are none.
+        unsafe { ashmem_memcg_is_over_limit(self.0) }
     }
 
     /// Carries out `allocate` with its accounted allocations charged to this group.

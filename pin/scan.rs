@@ -47,6 +47,10 @@ const MAX_EMPTY: usize = 1024;
 /// How long the task that reclaims waits while nothing is purged, in milliseconds.
 const PATIENCE: u32 = 1000;
 
+/// How often it does so for one scan. Whoever makes a worker wait for a region's lock again and again shall not keep
+/// others who need memory.
+const MAX_WAITS: usize = 5;
+
 /// What is asked for.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
@@ -63,6 +67,8 @@ pub(crate) struct Outcome {
     pub(crate) purged: usize,
     /// How many of them had memory.
     pub(crate) freed: usize,
+    /// Whether the task that reclaims has stopped to wait.
+    pub(crate) is_abandoned: bool,
 }
 
 /// A scan of the ranges of a node and a memory cgroup.
@@ -76,6 +82,8 @@ pub(crate) struct Scan {
     wanted: Wanted,
     /// How many pages were purged so far.
     purged: Atomic<usize>,
+    /// How many of them had memory.
+    freed: Atomic<usize>,
     /// Whether the task that reclaims has stopped to wait: then this ends with the part that it is at.
     is_abandoned: Atomic<bool>,
     /// Held by the worker from the first range to the last. Who reclaims takes it, too, when the worker is
@@ -106,8 +114,9 @@ impl WorkItem for Scan {
 impl Scan {
     /// Has a worker purge ranges until as much as `wanted` is purged, or there is no range left.
     ///
-    /// [`None`] if there is no memory for that, or the worker does not get on: then it ends the part that it is at,
-    /// if it has begun at all.
+    /// More pages with memory are purged for as long as the group has more than its limit: what the kernel wants of it
+    /// then it does not say. [`None`] if there is no memory for a scan. If the worker does not get on, or not in time,
+    /// it ends with the part that it is at, if it has begun at all.
     pub(crate) fn run_in(
         workers: &Queue,
         nid: c_int,
@@ -120,6 +129,7 @@ impl Scan {
                 memcg,
                 wanted,
                 purged: Atomic::new(0),
+                freed: Atomic::new(0),
                 is_abandoned: Atomic::new(false),
                 outcome <- new_mutex!(Outcome::default(), "Scan::outcome"),
                 done <- Completion::new(),
@@ -130,22 +140,36 @@ impl Scan {
         );
         let scan: Arc<Self> = scan.ok()?;
         workers.enqueue(scan.clone()).ok()?;
-        scan.wait()
+        Some(scan.wait())
     }
 
-    /// Waits until the worker is done, for as long as it gets on.
-    fn wait(&self) -> Option<Outcome> {
+    /// Waits until the worker is done, for as long as it gets on, but not for ever.
+    fn wait(&self) -> Outcome {
         let mut before = 0;
 
-        while !self.done.wait_for(PATIENCE) {
+        for _ in 0..MAX_WAITS {
+            if self.done.wait_for(PATIENCE) {
+                return *self.outcome.lock();
+            }
             let purged = self.purged.load(Relaxed);
             if purged == before {
-                self.is_abandoned.store(true, Relaxed);
-                return None;
+                break;
             }
             before = purged;
         }
-        Some(*self.outcome.lock())
+        self.is_abandoned.store(true, Relaxed);
+        Outcome {
+            purged: self.purged.load(Relaxed),
+            freed: self.freed.load(Relaxed),
+            is_abandoned: true,
+        }
+    }
+
+    /// Whether it goes on, after so much.
+    fn wants_more(&self, outcome: &Outcome, empty: usize) -> bool {
+        outcome.purged < self.wanted.purged
+            || (empty < MAX_EMPTY
+                && (outcome.freed < self.wanted.freed || self.memcg.is_over_limit()))
     }
 
     /// Purges the ranges that were unpinned first.
@@ -154,8 +178,7 @@ impl Scan {
         let mut victims = lru::Victims::new(self.nid, &self.memcg);
         let (mut misses, mut empty) = (0, 0);
 
-        while (outcome.purged < self.wanted.purged
-            || (outcome.freed < self.wanted.freed && empty < MAX_EMPTY))
+        while self.wants_more(&outcome, empty)
             && misses < MAX_MISSES
             && !self.is_abandoned.load(Relaxed)
         {
@@ -167,6 +190,7 @@ impl Scan {
                     outcome.purged += piece.pages.pages().min(PIECE);
                     outcome.freed += piece.freed;
                     empty += usize::from(piece.freed == 0);
+                    self.freed.store(outcome.freed, Relaxed);
                     self.purged.store(outcome.purged, Relaxed);
                 }
                 None => misses += 1,

@@ -51,7 +51,7 @@ const GFP_FS: bindings::gfp_t = 1 << bindings::___GFP_FS_BIT;
 const MAX_SCANS: c_int = 16;
 
 /// How many pages to purge in one scan, and how many are enough for one reclaim while the system itself has
-/// memory. The kernel does not count what shrinkers free when a memory cgroup reclaims for its limit: it
+/// memory, and the group no more than its limit. The kernel does not count what shrinkers free when a memory cgroup reclaims for its limit: it
 /// would go on, and take all that is unpinned for a page.
 const BATCH: usize = 256;
 
@@ -168,8 +168,8 @@ unsafe extern "C" fn count_objects(
     }
 }
 
-/// Purges ranges until as many pages as reclaim asks for are purged, and the node lacks none, or there
-/// is no range left. Those without memory do not go on without end.
+/// Purges ranges until as many pages as reclaim asks for are purged, the node lacks none, and the group has no more
+/// than its limit, or there is no range left. Those without memory do not go on without end.
 ///
 /// # Safety
 ///
@@ -188,13 +188,13 @@ unsafe extern "C" fn scan_objects(
     // allocation that finds too little free after a reclaim ends in the OOM killer, whatever there is.
     // SAFETY: Reclaim passes the number of a node.
     let shortage = unsafe { node::shortage(sc.nid, sc.gfp_mask) };
-    if shortage == 0 && reclaimed() >= BATCH {
-        return STOP;
-    }
     // SAFETY: The group that reclaim passes is alive, or null.
     let Some(memcg) = (unsafe { Memcg::of(sc.memcg) }) else {
         return STOP;
     };
+    if shortage == 0 && reclaimed() >= BATCH && !memcg.is_over_limit() {
+        return STOP;
+    }
     // SAFETY: This is the shrinker of `Reclaim`, which keeps the workers for as long as it is registered.
     let workers = unsafe { Queue::from_raw((*shrinker).private_data.cast()) };
     SCANS.fetch_add(1, Relaxed);
@@ -206,11 +206,11 @@ unsafe extern "C" fn scan_objects(
     let outcome = Scan::run_in(workers, sc.nid, memcg, wanted).unwrap_or_default();
 
     trace::shrink(sc.nid, wanted.purged, outcome.purged, outcome.freed);
-    if outcome.purged == 0 {
+    account_reclaimed(outcome.freed);
+    if outcome.purged == 0 || outcome.is_abandoned {
         return STOP;
     }
     sc.nr_scanned = outcome.purged as c_ulong;
-    account_reclaimed(outcome.freed);
     outcome.freed as c_ulong
 }
 

@@ -475,6 +475,31 @@ TEST_F(cgroup, loses_what_is_needed)
 	EXPECT_EQ(0, owner_end(&self->in_a));
 }
 
+/* Who has less from now on gives back at once what is too much, and nobody is killed for it. */
+TEST_F(cgroup, limit_is_lowered)
+{
+	static const char *const files[] = { "memory.max", "memory.high" };
+	const char *const groups[] = { self->a, self->parent };
+	const long low = LIMIT / 4;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", low);
+	ASSERT_EQ(0, owner_start(&self->in_a, self->a, NULL, 2 * LIMIT, WHOLE, 0));
+	for (int i = 0; i < 4; i++) {
+		const char *group = groups[i / 2], *file = files[i % 2];
+
+		EXPECT_LT(2L * LIMIT, usage(group));
+		EXPECT_EQ(0, cgroup_write(group, file, text));
+		printf("# %s: %ld KiB are left of %lu\n", file, usage(group) >> 10, 2 * LIMIT >> 10);
+		EXPECT_GE(low, usage(group));
+		EXPECT_LT(low / 2, usage(group));
+		EXPECT_EQ(0, cgroup_write(group, file, "max"));
+		EXPECT_EQ(ASHMEM_WAS_PURGED, tell(&self->in_a, PIN_ALL));
+		ASSERT_EQ(0, tell(&self->in_a, UNPIN_ALL));
+	}
+	EXPECT_EQ(0, owner_end(&self->in_a));
+}
+
 /* What zones have free, and want to have: in pages, of all of them. */
 struct marks {
 	long free;
