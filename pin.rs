@@ -19,6 +19,10 @@ pub(crate) mod scan;
 #[cfg(MODULE)]
 pub(crate) mod shrinker;
 
+// The unit tests find it there, too.
+#[path = "pin/runs.rs"]
+mod runs;
+
 use kernel::{
     prelude::*,
     rbtree::{
@@ -26,6 +30,12 @@ use kernel::{
         RBTreeNodeReservation, //
     },
 };
+
+pub(crate) use runs::RunNode;
+use runs::Runs;
+
+/// How many ranges may be looked at for an UNPIN that changes nothing before it is worth while to know their run.
+const FEW: usize = if cfg!(MODULE) { 16 } else { 1 };
 
 /// A range of pages that is not empty, by page numbers.
 ///
@@ -161,6 +171,17 @@ pub(crate) enum Retry {
     Punching,
 }
 
+/// How much of a range is unpinned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Amount {
+    /// Nothing.
+    None,
+    /// Some pages.
+    Part,
+    /// Each page.
+    All,
+}
+
 /// The unpinned ranges of a region.
 ///
 /// # Invariants
@@ -169,6 +190,7 @@ pub(crate) enum Retry {
 /// - `first <= next <= last + 1` for each. It is in the order if and only if `next <= last`.
 /// - `pages` is the sum of their lengths, `purgeable` of their parts from `next` on, `punching` of
 ///   the purges under way.
+/// - `runs` are of whole ranges, one behind the other.
 pub(crate) struct UnpinnedRanges<L> {
     /// The ranges.
     tree: RBTree<usize, Unpinned<L>>,
@@ -178,6 +200,8 @@ pub(crate) struct UnpinnedRanges<L> {
     purgeable: usize,
     /// How many purges are under way.
     punching: usize,
+    /// Which pages are known to be unpinned, so that this need not be asked of each of their ranges.
+    runs: Runs,
 }
 
 impl<L: Lru> UnpinnedRanges<L> {
@@ -188,7 +212,18 @@ impl<L: Lru> UnpinnedRanges<L> {
             pages: 0,
             purgeable: 0,
             punching: 0,
+            runs: Runs::new(),
         }
+    }
+
+    /// Whether the memory for a run would make operations that come faster; they do without, too.
+    pub(crate) fn wants_run(&self) -> bool {
+        self.runs.wants_node()
+    }
+
+    /// Gives it, or says that there is none.
+    pub(crate) fn give_run(&mut self, node: Option<RunNode>) {
+        self.runs.give(node);
     }
 
     /// How many pages are unpinned.
@@ -247,6 +282,8 @@ impl<L: Lru> UnpinnedRanges<L> {
             return Err(Retry::Punching);
         }
 
+        // INVARIANT: None of these pages is in a range from here on.
+        self.runs.forget(range);
         let purged = match (keeps_front, keeps_back) {
             (true, true) => self.split(last, range, spare.take().ok_or(Retry::NeedsSpare)?),
             (true, false) => self.cut_back(last, range.first - 1),
@@ -264,30 +301,10 @@ impl<L: Lru> UnpinnedRanges<L> {
         range: PageRange,
         spare: &mut Option<Spare<L>>,
     ) -> Result<(), Retry> {
-        let mut union = range;
-        // Up to this page, not included, each page from the first on is unpinned.
-        let mut unpinned_to = range.first;
-        let mut overlaps = false;
-
-        let mut cursor = self.tree.cursor_lower_bound_mut(&range.first);
-        while let Some(at) = cursor {
-            let (&last, overlap) = at.current();
-            if overlap.first > range.last {
-                break;
-            }
-            if overlap.first <= unpinned_to {
-                unpinned_to = last + 1;
-            }
-            overlaps = true;
-            // INVARIANT: The range only grows.
-            union.first = union.first.min(overlap.first);
-            union.last = union.last.max(last);
-            cursor = at.move_next();
-        }
-
-        if unpinned_to > range.last {
-            return Ok(());
-        }
+        let overlaps = match self.unpinned_of(range) {
+            Amount::All => return Ok(()),
+            amount => amount == Amount::Part,
+        };
         if self.is_punched(range) {
             return Err(Retry::Punching);
         }
@@ -295,11 +312,78 @@ impl<L: Lru> UnpinnedRanges<L> {
             return Err(Retry::NeedsSpare);
         }
 
-        let mut own = None;
-        let purged = overlaps && self.remove_from(union, &mut own);
+        let (mut union, mut own, mut purged) = (range, None, false);
+        if overlaps {
+            union = self.with_overlaps(range);
+            purged = self.remove_from(union, &mut own);
+        }
         let spare = own.or_else(|| spare.take()).ok_or(Retry::NeedsSpare)?;
         self.insert(union, union.first, purged, spare);
+        // INVARIANT: It is a whole range.
+        self.runs.extend(union);
         Ok(())
+    }
+
+    /// How much of `range` is unpinned.
+    ///
+    /// It looks at each of its ranges, but keeps in mind what it has seen: in the long run that is as much as there
+    /// were ranges made.
+    fn unpinned_of(&mut self, range: PageRange) -> Amount {
+        let mut start = range.first;
+        // Up to this page, not included, each page from the first on is unpinned.
+        let mut end = range.first;
+        let mut overlaps = false;
+        let mut looked_at = 0usize;
+
+        let mut cursor = self.tree.cursor_lower_bound_mut(&range.first);
+        while let Some(at) = cursor {
+            let (&last, overlap) = at.current();
+            overlaps |= overlap.first <= range.last;
+            if overlap.first > end {
+                break;
+            }
+            start = start.min(overlap.first);
+            looked_at += 1;
+
+            let run_last = self.runs.end_of(last).unwrap_or(last);
+            end = run_last + 1;
+            if end > range.last {
+                break;
+            }
+            cursor = if run_last > last {
+                self.tree.cursor_lower_bound_mut(&end)
+            } else {
+                at.move_next()
+            };
+        }
+
+        if end <= range.last {
+            return if overlaps { Amount::Part } else { Amount::None };
+        }
+        if looked_at > FEW {
+            // INVARIANT: Whole ranges, one after the other.
+            self.runs.remember(PageRange {
+                first: start,
+                last: end - 1,
+            });
+        }
+        Amount::All
+    }
+
+    /// `range` together with the ranges that it overlaps.
+    fn with_overlaps(&self, range: PageRange) -> PageRange {
+        let range_at = |page: usize| {
+            let cursor = self.tree.cursor_lower_bound(&page)?;
+            let (&last, overlap) = cursor.current();
+
+            (overlap.first <= page).then_some((overlap.first, last))
+        };
+
+        // INVARIANT: It only grows.
+        PageRange {
+            first: range_at(range.first).map_or(range.first, |(first, _)| first),
+            last: range_at(range.last).map_or(range.last, |(_, last)| last),
+        }
     }
 
     /// Begins to purge the range that ends with the page `last`, where it was left off.

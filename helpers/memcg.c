@@ -38,9 +38,10 @@ bool ashmem_memcg_is_over_limit(struct mem_cgroup *memcg)
 {
 #ifdef CONFIG_MEMCG
 	for (; memcg; memcg = parent_mem_cgroup(memcg)) {
-		unsigned long limit = min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
+		struct page_counter *memory = &memcg->memory;
+		unsigned long limit = min(READ_ONCE(memory->max), READ_ONCE(memory->high));
 
-		if (page_counter_read(&memcg->memory) > limit)
+		if (page_counter_read(memory) > limit)
 			return true;
 	}
 #endif

@@ -37,6 +37,7 @@ use super::{
     PageRange,
     Punch,
     Retry,
+    RunNode,
     Spare,
     UnpinnedRanges, //
 };
@@ -314,6 +315,11 @@ impl Pins {
             match change(ranges, spare) {
                 Ok(result) => {
                     lru::count_pages(ranges.purgeable() as i64 - before as i64);
+                    if ranges.wants_run() {
+                        drop(state);
+                        let node = payer.charge(|| RunNode::new(GFP_KERNEL_ACCOUNT)).ok();
+                        self.state.lock().ranges.give_run(node);
+                    }
                     return Ok(result);
                 }
                 Err(Retry::NeedsSpare) => {

@@ -11,6 +11,7 @@ HOST_RESULTS=()
 # tests are told: the same in every run, for whether a mistake is found is no matter of luck.
 MISTAKES=(
 	"unit mutants pin.rs --seed 1"
+	"unit mutants_runs pin/runs.rs --seed 1"
 	"unit mutants_queue binder_fd/queue.rs --seed 1"
 	"protocol mutants/region pin/region.rs --first-failure"
 	"protocol mutants/ashmem_area ashmem_area.rs --first-failure"

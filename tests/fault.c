@@ -17,7 +17,7 @@
 #include "fault.h"
 #include "harness.h"
 
-#define PAGES	8
+#define PAGES	20
 #define SIZE	(PAGES * page_size())
 #define NAME	"before"
 
@@ -86,6 +86,17 @@ static void *one_unpinned(void)
 	struct scene *s = mapped();
 
 	unpin(s->fd, 0, page_size());
+	look(s);
+	return s;
+}
+
+/* More ranges than are looked at without keeping in mind what was seen. */
+static void *each_unpinned(void)
+{
+	struct scene *s = mapped();
+
+	for (size_t at = 0; at < SIZE; at += page_size())
+		unpin(s->fd, at, page_size());
 	look(s);
 	return s;
 }
@@ -247,6 +258,11 @@ static bool has_read(void *scene)
 static long run_seek_data(void *scene)
 {
 	return result(lseek(((struct scene *)scene)->fd, 0, SEEK_DATA));
+}
+
+static long run_unpin_all(void *scene)
+{
+	return unpin(((struct scene *)scene)->fd, 0, 0);
 }
 
 static long run_unpin_last(void *scene)
@@ -604,6 +620,14 @@ FIXTURE_VARIANT_ADD(fault, unpin_twice) {
 		.name = "unpin_twice",
 		.begin = one_unpinned, .run = run_unpin_twice, .check = unchanged,
 		.done = two_more, .end = end, .can_fail = true, .errors = { ENOMEM, EFAULT },
+	},
+};
+
+FIXTURE_VARIANT_ADD(fault, unpin_again) {
+	.op = {
+		.name = "unpin_again",
+		.begin = each_unpinned, .run = run_unpin_all, .check = unchanged,
+		.done = unchanged, .end = end, .can_fail = true, .errors = { EFAULT },
 	},
 };
 

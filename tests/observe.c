@@ -195,7 +195,7 @@ TEST(reading_beside_open_and_close)
 		EXPECT_NE(NULL, fgets(line, sizeof(line), f));
 		while (fgets(line, sizeof(line), f)) {
 			lines++;
-			/* Just being named or mapped for the first time: nobody waits for that here. */
+			/* Just being named, or mapped for the first time. */
 			if (sscanf(line, "?\t%d\t%ld\t%15s", &pid, &pages, rest) == 3) {
 				busy++;
 				well_formed += !strcmp(rest, "?") && pid == getpid();

@@ -125,6 +125,49 @@ TEST_F(pin_cost, among_ranges)
 	}
 }
 
+static bool unpin_everything(struct bench *b)
+{
+	return !unpin(b->fd, 0, 0);
+}
+
+static bool pin_one_and_unpin_everything(struct bench *b)
+{
+	size_t at = number(&b->seed, 2 * b->ranges + 2) * b->page;
+
+	return pin(b->fd, at, b->page) == ASHMEM_NOT_PURGED && !unpin(b->fd, at, b->page) &&
+	       unpin_everything(b);
+}
+
+/* Adjacent ranges stay ranges. Bounds: twice what it costs among few of them. */
+TEST_F(pin_cost, unpinned_already)
+{
+	struct bench *b = &self->b;
+	long few[2] = {};
+
+	ksft_print_msg("figure: instructions  unpin all again, pin one, unpin it, and all\n");
+	for (unsigned int n = 10; n <= RANGES; n *= 10) {
+		long again, one;
+
+		ASSERT_TRUE(open_bench(b, n));
+		for (size_t at = 0; at < b->len; at += b->page)
+			ASSERT_EQ(0, unpin(b->fd, at, b->page));
+		/* What is seen the first time is known from the second time on. */
+		ASSERT_TRUE(unpin_everything(b));
+		ASSERT_TRUE(unpin_everything(b));
+		again = cost(_metadata, b, unpin_everything);
+		one = cost(_metadata, b, pin_one_and_unpin_everything);
+		EXPECT_EQ((long)(b->len / b->page), unpinned_pages(b->fd));
+		ksft_print_msg("figure: %6u ranges %10ld %10ld\n", 2 * n + 2, again, one);
+		close_bench(b);
+		if (n == 10) {
+			few[0] = again;
+			few[1] = one;
+		}
+		EXPECT_GE(2 * few[0], again);
+		EXPECT_GE(2 * few[1], one);
+	}
+}
+
 /* What is measured of a region as a whole. */
 struct whole {
 	long unpin;

@@ -490,7 +490,8 @@ TEST_F(cgroup, limit_is_lowered)
 
 		EXPECT_LT(2L * LIMIT, usage(group));
 		EXPECT_EQ(0, cgroup_write(group, file, text));
-		printf("# %s: %ld KiB are left of %lu\n", file, usage(group) >> 10, 2 * LIMIT >> 10);
+		printf("# %s: %ld KiB are left of %lu\n", file, usage(group) >> 10,
+		       2 * LIMIT >> 10);
 		EXPECT_GE(low, usage(group));
 		EXPECT_LT(low / 2, usage(group));
 		EXPECT_EQ(0, cgroup_write(group, file, "max"));

@@ -17,9 +17,7 @@ use crate::{
         because, is_ending, leave_output, limit_fds, open_fds, pipe, stay_on_this_cpu, system_time,
         Child, Line,
     },
-    scene::{
-        await_reply, call, call_for_data, ensure, expect, receive, respond, Scene,
-    },
+    scene::{await_reply, call, call_for_data, ensure, expect, receive, respond, Scene},
     slowness, Test, SKIP,
 };
 
@@ -171,7 +169,10 @@ fn a_client_pays_for_the_replies_it_keeps(scene: &Scene) -> Result<(), String> {
         ours.tell(1);
         client.join()?;
         println!("# {charged} bytes were charged for {REPLIES} replies, read: {is_read}");
-        ensure(charged > REPLIES * AT_LEAST, "the client's group is charged")?;
+        ensure(
+            charged > REPLIES * AT_LEAST,
+            "the client's group is charged",
+        )?;
     }
     Ok(())
 }
@@ -196,13 +197,19 @@ fn files_that_no_descriptor_is_left_for(scene: &Scene) -> Result<(), String> {
     let binder = scene.open();
     let (_reader, writer) = pipe();
     let fds = writer.as_raw_fd().to_ne_bytes().repeat(FILES);
-    let parcel = Parcel::new().plain(b"head").buffer(&fds, None).fd_array(FILES as u64, 0, 0);
+    let parcel = Parcel::new()
+        .plain(b"head")
+        .buffer(&fds, None)
+        .fd_array(FILES as u64, 0, 0);
     let failed = call(&binder, &parcel)?;
     ensure(matches!(failed, Err(Return::Failed)), "too many")?;
     let more = group.peak()?.saturating_sub(before);
     server.kill();
     println!("# {more} bytes were needed for an array of {array}");
-    ensure(more < array * 5 / 2, "the receiver needs not much more than the array")
+    ensure(
+        more < array * 5 / 2,
+        "the receiver needs not much more than the array",
+    )
 }
 
 /// The buffer of who has died is gone, also while somebody has a call of its to answer.

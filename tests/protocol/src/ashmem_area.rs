@@ -53,6 +53,9 @@ mod task {
     }
 }
 
+/// A name, if there is one, and a size in pages.
+pub type NameAndPages = (Option<Vec<u8>>, usize);
+
 /// A region, as in the module.
 pub struct AshmemArea {
     /// Who pays.
@@ -134,13 +137,13 @@ impl AshmemArea {
     }
 
     /// `ASHMEM_GET_NAME` and `ASHMEM_GET_SIZE`, at once.
-    pub fn look(&self) -> (Option<Vec<u8>>, usize) {
+    pub fn look(&self) -> NameAndPages {
         let (name, size) = self.name_and_size();
         (name.as_ref().map(text), size / PAGE_SIZE)
     }
 
     /// As above, if nobody has to be waited for.
-    pub fn peek(&self) -> Option<(Option<Vec<u8>>, usize)> {
+    pub fn peek(&self) -> Option<NameAndPages> {
         let (name, size) = self.try_name_and_size()?;
         Some((name.as_ref().map(text), size / PAGE_SIZE))
     }

@@ -14,4 +14,4 @@ mod ranges;
 #[path = "../../../pin/region.rs"]
 pub mod region;
 
-pub(crate) use ranges::{Lru, PageRange, Punch, Retry, Spare, UnpinnedRanges};
+pub(crate) use ranges::{Lru, PageRange, Punch, Retry, RunNode, Spare, UnpinnedRanges};

@@ -69,6 +69,7 @@ const TESTS: &[Test] = &[
     }),
     ("random_sequences", random::run),
     ("many_ranges_one_by_one", many::one_by_one),
+    ("unpinned_over_and_over", many::unpinned_over_and_over),
     ("many_ranges_at_once", many::at_once),
     ("space_at_random", space_test::random),
     ("space_in_any_order", space_test::any_order),

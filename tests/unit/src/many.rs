@@ -57,6 +57,42 @@ fn shuffled(seed: u64) -> Vec<usize> {
     numbers
 }
 
+/// All of it is unpinned, and each time somebody unpins all of it.
+pub fn unpinned_over_and_over(seed: u64) -> Result<String, String> {
+    let all = pages(0, RANGES - 1);
+    let mut subject = Subject::new();
+    let unpin_all = |subject: &mut Subject| {
+        let before = subject.order().oldest();
+        expect(subject, Op::Unpin(all), Outcome::Done)?;
+        let after = subject.order().oldest();
+        if (subject.ranges().pages(), after) != (RANGES, before) {
+            return Err("it has changed something".to_string());
+        }
+        Ok(())
+    };
+
+    for number in 0..RANGES {
+        expect(&mut subject, Op::Spare(true), Outcome::Done)?;
+        expect(
+            &mut subject,
+            Op::Unpin(pages(number, number)),
+            Outcome::Done,
+        )?;
+    }
+    for number in shuffled(seed) {
+        unpin_all(&mut subject)?;
+        // One of them goes, and comes back: a range of its own, as it is adjacent to the others only.
+        let one = pages(number, number);
+        expect(&mut subject, Op::Pin(one), Outcome::Pinned(false))?;
+        expect(&mut subject, Op::Unpin(one), Outcome::Done)?;
+    }
+    unpin_all(&mut subject)?;
+    if subject.order().lasts().len() != RANGES {
+        return Err("ranges have been merged".into());
+    }
+    Ok(format!("{RANGES} adjacent ranges, unpinned anew as often"))
+}
+
 /// Ascending, descending and random.
 pub fn one_by_one(seed: u64) -> Result<String, String> {
     let ascending = (0..RANGES).collect::<Vec<_>>();

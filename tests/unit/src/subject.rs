@@ -7,7 +7,7 @@ use crate::{
     model::{Look, Portrait},
     op::{end_of_piece, pages, Begun, Op, Outcome},
     order::{Order, Place},
-    pin::{PageRange, Punch, Retry, Spare, UnpinnedRanges},
+    pin::{PageRange, Punch, Retry, RunNode, Spare, UnpinnedRanges},
 };
 
 /// A region.
@@ -49,14 +49,22 @@ impl Subject {
                 }
                 Outcome::Done
             }
-            Op::Pin(range) => match self.ranges.pin(range, &mut self.spare) {
-                Ok(purged) => Outcome::Pinned(purged),
-                Err(retry) => Outcome::Retry(retry),
-            },
-            Op::Unpin(range) => match self.ranges.unpin(range, &mut self.spare) {
-                Ok(()) => Outcome::Done,
-                Err(retry) => Outcome::Retry(retry),
-            },
+            Op::Pin(range) => {
+                let result = self.ranges.pin(range, &mut self.spare);
+                self.give_run();
+                match result {
+                    Ok(purged) => Outcome::Pinned(purged),
+                    Err(retry) => Outcome::Retry(retry),
+                }
+            }
+            Op::Unpin(range) => {
+                let result = self.ranges.unpin(range, &mut self.spare);
+                self.give_run();
+                match result {
+                    Ok(()) => Outcome::Done,
+                    Err(retry) => Outcome::Retry(retry),
+                }
+            }
             Op::Status(range) => Outcome::AnyUnpinned(self.ranges.any_unpinned(range)),
             Op::Punch { last, most } => {
                 self.begin(most, |ranges, piece| ranges.begin_punch(last, piece))
@@ -68,6 +76,14 @@ impl Subject {
                 self.ranges.end_punch(self.punches.remove(number));
                 Outcome::Done
             }
+        }
+    }
+
+    /// Gives the memory for a run, each time that there is use for it.
+    fn give_run(&mut self) {
+        if self.ranges.wants_run() {
+            self.ranges
+                .give_run(RunNode::new(kernel::prelude::GFP_KERNEL).ok());
         }
     }
 
@@ -171,7 +187,8 @@ impl Subject {
         }
         let spares = self.pool.len();
         let left = (self.order.live(), kernel::alloc::live() - self.boxes);
-        if left != (spares, spares as isize) {
+        // Beside them there may be the memory for a run.
+        if left.0 != spares || !(0..=1).contains(&(left.1 - spares as isize)) {
             return Err(format!(
                 "{spares} spares, but (places, nodes) that are left: {left:?}"
             ));

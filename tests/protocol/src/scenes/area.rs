@@ -6,7 +6,7 @@ use kernel::prelude::{c_int, CStr, EINVAL, ENOMEM};
 use loom::sync::Arc;
 
 use crate::{
-    ashmem_area::{shmem::files_and_mappings, AshmemArea},
+    ashmem_area::{shmem::files_and_mappings, AshmemArea, NameAndPages},
     explore::{start, Thread},
     helpers::memcg::Memcg,
     pin::lru::shrink,
@@ -118,7 +118,7 @@ pub fn peeked_at() {
 }
 
 /// A region is renamed and mapped while somebody looks at it twice with `look`.
-fn seen(look: fn(&AshmemArea) -> Option<(Option<Vec<u8>>, usize)>) {
+fn seen(look: fn(&AshmemArea) -> Option<NameAndPages>) {
     let region = area(1);
     let [own, other, looker] = [(); 3].map(|()| region.clone());
     let rename = start(move || own.rename(NEW));
@@ -137,7 +137,10 @@ fn seen(look: fn(&AshmemArea) -> Option<(Option<Vec<u8>>, usize)>) {
     let [old, new] = [OLD, NEW].map(CStr::to_bytes);
     assert!(names.iter().all(|name| [old, new].contains(&&name[..])));
     assert!(names != [new, old], "the old name came back");
-    assert!(renamed.is_ok() || names.iter().all(|name| name == old), "a name never set");
+    assert!(
+        renamed.is_ok() || names.iter().all(|name| name == old),
+        "a name never set"
+    );
     finish(region, renamed.is_ok(), 1, 1);
 }
 
