@@ -76,6 +76,25 @@ impl Group {
         fs::write(procs, "0").map_err(because("enter the group"))
     }
 
+    /// Starts a server in it that has a large buffer.
+    fn server(
+        &self,
+        scene: &Scene,
+        work: impl FnOnce(&Binder) -> Result<(), String>,
+    ) -> Result<Child, String> {
+        let (ours, theirs) = Line::pair();
+        let server = Child::fork(|| {
+            self.enter()?;
+            let mut binder = scene.open_unmapped();
+            binder.map(LARGE).map_err(|err| format!("{err:?}"))?;
+            scene.serve(&binder, 0, 0)?;
+            theirs.tell(1);
+            work(&binder)
+        });
+        ours.hear()?;
+        Ok(server)
+    }
+
     /// What it is charged for, in bytes.
     fn usage(&self) -> Result<usize, String> {
         Self::number_in("memory.current")
@@ -109,19 +128,10 @@ impl Drop for Group {
 /// The buffer is charged to the memory cgroup of who has mapped it, not of who fills it.
 fn the_receiver_pays(scene: &Scene) -> Result<(), String> {
     let group = Group::new()?;
-    let (ours, theirs) = Line::pair();
-    let server = Child::fork(|| {
-        group.enter()?;
-        let mut binder = scene.open_unmapped();
-        binder.map(LARGE).map_err(|err| format!("{err:?}"))?;
-        scene.serve(&binder, 0, 0)?;
-        theirs.tell(1);
-        loop {
-            let tr = receive(&binder)?;
-            respond(&binder, &tr, &Parcel::new())?;
-        }
-    });
-    ours.hear()?;
+    let server = group.server(scene, |binder| loop {
+        let tr = receive(binder)?;
+        respond(binder, &tr, &Parcel::new())?;
+    })?;
     let binder = scene.open();
     let before = group.usage()?;
     call_for_data(&binder, &Parcel::of(&vec![1; LARGE]))?;
@@ -134,7 +144,7 @@ fn the_receiver_pays(scene: &Scene) -> Result<(), String> {
 /// A server cannot free what it has answered: as long as a client keeps replies, read or not, they are at the
 /// client's cost, also what the driver has to keep in mind of parts that are hardly any bytes of the buffer.
 fn a_client_pays_for_the_replies_it_keeps(scene: &Scene) -> Result<(), String> {
-    /// More than what is charged in advance, but for far less than one replies each.
+    /// All together more than what is charged in advance, but each far less than it takes.
     const REPLIES: usize = 10_000;
     const AT_LEAST: usize = 100;
     let group = Group::new()?;
@@ -182,17 +192,10 @@ fn files_that_no_descriptor_is_left_for(scene: &Scene) -> Result<(), String> {
     const FILES: usize = 200_000;
     let array = FILES * size_of::<u32>();
     let group = Group::new()?;
-    let (ours, theirs) = Line::pair();
-    let server = Child::fork(|| {
-        group.enter()?;
-        let mut binder = scene.open_unmapped();
-        binder.map(LARGE).map_err(|err| format!("{err:?}"))?;
-        scene.serve(&binder, 0, 0)?;
+    let server = group.server(scene, |binder| {
         limit_fds(32);
-        theirs.tell(1);
-        receive(&binder).map(drop)
-    });
-    ours.hear()?;
+        receive(binder).map(drop)
+    })?;
     let before = group.usage()?;
     let binder = scene.open();
     let (_reader, writer) = pipe();
