@@ -373,8 +373,8 @@ impl AshmemArea {
         self.read(Draft::look, Frozen::look)
     }
 
-    /// As above, but [`None`] while that is being changed or fixed: for those who keep others from opening and
-    /// closing, as the first mmap may wait for memory.
+    /// As above, but [`None`] while somebody else has the lock of the draft: for those who keep others from opening
+    /// and closing, as the first mmap may wait for memory.
     fn try_name_and_size(&self) -> Option<(Option<NameCopy>, usize)> {
         if self.frozen.as_ref().is_none() {
             let draft = self.draft.try_lock()?;

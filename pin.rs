@@ -167,6 +167,8 @@ impl Punch {
 pub(crate) enum Retry {
     /// It needs a [`Spare`].
     NeedsSpare,
+    /// It needs a [`RunNode`], which is to be [given](UnpinnedRanges::give_run).
+    NeedsRun,
     /// Pages that it is about are being purged: it has to wait for that.
     Punching,
 }
@@ -216,13 +218,8 @@ impl<L: Lru> UnpinnedRanges<L> {
         }
     }
 
-    /// Whether the memory for a run would make operations that come faster; they do without, too.
-    pub(crate) fn wants_run(&self) -> bool {
-        self.runs.wants_node()
-    }
-
-    /// Gives it, or says that there is none.
-    pub(crate) fn give_run(&mut self, node: Option<RunNode>) {
+    /// Gives it the memory for a run: what [`Retry::NeedsRun`] asks for.
+    pub(crate) fn give_run(&mut self, node: RunNode) {
         self.runs.give(node);
     }
 
@@ -278,6 +275,9 @@ impl<L: Lru> UnpinnedRanges<L> {
         if keeps_front && keeps_back && spare.is_none() {
             return Err(Retry::NeedsSpare);
         }
+        if !self.runs.has_spare() && self.runs.is_split_by(range) {
+            return Err(Retry::NeedsRun);
+        }
         if self.is_punched(range) {
             return Err(Retry::Punching);
         }
@@ -301,7 +301,7 @@ impl<L: Lru> UnpinnedRanges<L> {
         range: PageRange,
         spare: &mut Option<Spare<L>>,
     ) -> Result<(), Retry> {
-        let overlaps = match self.unpinned_of(range) {
+        let overlaps = match self.unpinned_of(range)? {
             Amount::All => return Ok(()),
             amount => amount == Amount::Part,
         };
@@ -327,8 +327,8 @@ impl<L: Lru> UnpinnedRanges<L> {
     /// How much of `range` is unpinned.
     ///
     /// It looks at each of its ranges, but keeps in mind what it has seen: in the long run that is as much as there
-    /// were ranges made.
-    fn unpinned_of(&mut self, range: PageRange) -> Amount {
+    /// were ranges made. Of more than a few ranges [`Retry::NeedsRun`] is all that it says without memory for that.
+    fn unpinned_of(&mut self, range: PageRange) -> Result<Amount, Retry> {
         let mut start = range.first;
         // Up to this page, not included, each page from the first on is unpinned.
         let mut end = range.first;
@@ -344,6 +344,9 @@ impl<L: Lru> UnpinnedRanges<L> {
             }
             start = start.min(overlap.first);
             looked_at += 1;
+            if looked_at > FEW && !self.runs.has_spare() {
+                return Err(Retry::NeedsRun);
+            }
 
             let run_last = self.runs.end_of(last).unwrap_or(last);
             end = run_last + 1;
@@ -358,7 +361,7 @@ impl<L: Lru> UnpinnedRanges<L> {
         }
 
         if end <= range.last {
-            return if overlaps { Amount::Part } else { Amount::None };
+            return Ok(if overlaps { Amount::Part } else { Amount::None });
         }
         if looked_at > FEW {
             // INVARIANT: Whole ranges, one after the other.
@@ -367,7 +370,7 @@ impl<L: Lru> UnpinnedRanges<L> {
                 last: end - 1,
             });
         }
-        Amount::All
+        Ok(Amount::All)
     }
 
     /// `range` together with the ranges that it overlaps.

@@ -68,8 +68,8 @@ impl Show for Totals {
     }
 }
 
-/// `areas`: a line for each region, below a head line. Name and size are a question mark while they are being
-/// changed or fixed.
+/// `areas`: a line for each region, below a head line. Before the first mmap has come to its end, name and size are a
+/// question mark while somebody else looks at them or changes them.
 struct Areas;
 
 impl Show for Areas {

@@ -236,7 +236,7 @@ fn answer(
 /// Makes a parcel: all that may fail.
 ///
 /// Who has begun the call pays for what is there until it has come and been freed, also of a reply: when that
-/// is, is the client's to say.
+/// is, is the client's to say. Only the list of the files is the sender's: how long that is, he says.
 fn pack(
     thread: &Arc<Thread>,
     to: &Arc<Process>,

@@ -31,19 +31,21 @@ struct mem_cgroup *ashmem_set_active_memcg(struct mem_cgroup *memcg)
 }
 
 /*
- * Whether @memcg, or a group that it is in, has more than its limit, memory.max or memory.high: who
- * reaches a limit has not; who has it lowered has, until enough is given back.
+ * How many pages @memcg, or a group that it is in, has beyond its limit, memory.max or memory.high.
+ * Beyond memory.max is who has it lowered, not who asks for more than there is.
  */
-bool ashmem_memcg_is_over_limit(struct mem_cgroup *memcg)
+unsigned long ashmem_memcg_excess(struct mem_cgroup *memcg)
 {
+	unsigned long excess = 0;
 #ifdef CONFIG_MEMCG
 	for (; memcg; memcg = parent_mem_cgroup(memcg)) {
 		struct page_counter *memory = &memcg->memory;
 		unsigned long limit = min(READ_ONCE(memory->max), READ_ONCE(memory->high));
+		unsigned long usage = page_counter_read(memory);
 
-		if (page_counter_read(memory) > limit)
-			return true;
+		if (usage > limit)
+			excess = max(excess, usage - limit);
 	}
 #endif
-	return false;
+	return excess;
 }

@@ -10,6 +10,6 @@ struct mem_cgroup *ashmem_get_memcg(void);
 bool ashmem_tryget_memcg(struct mem_cgroup *memcg);
 void ashmem_put_memcg(struct mem_cgroup *memcg);
 struct mem_cgroup *ashmem_set_active_memcg(struct mem_cgroup *memcg);
-bool ashmem_memcg_is_over_limit(struct mem_cgroup *memcg);
+unsigned long ashmem_memcg_excess(struct mem_cgroup *memcg);
 
 #endif /* ASHMEM_HELPERS_MEMCG_H */

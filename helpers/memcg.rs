@@ -20,8 +20,8 @@ extern "C" {
     fn ashmem_put_memcg(memcg: *mut c_void);
     /// `set_active_memcg()`.
     fn ashmem_set_active_memcg(memcg: *mut c_void) -> *mut c_void;
-    /// Whether a group, or one above it, has more than its limit.
-    fn ashmem_memcg_is_over_limit(memcg: *mut c_void) -> bool;
+    /// How many pages a group, or one above it, has beyond its limit.
+    fn ashmem_memcg_excess(memcg: *mut c_void) -> c_ulong;
 }
 
 /// A reference to a memory cgroup.
@@ -62,11 +62,10 @@ impl Memcg {
         self.0.cast()
     }
 
-    /// Whether it, or a group that it is in, has more than its limit, `memory.max` or `memory.high`: as when that is
-    /// lowered, not when more is asked for than there is.
-    pub(crate) fn is_over_limit(&self) -> bool {
+    /// How many pages it, or a group that it is in, has beyond its limit, `memory.max` or `memory.high`.
+    pub(crate) fn excess(&self) -> usize {
         // SAFETY: By the invariant the group is alive, or there are none.
-        unsafe { ashmem_memcg_is_over_limit(self.0) }
+        unsafe { ashmem_memcg_excess(self.0) }
     }
 
     /// Carries out `allocate` with its accounted allocations charged to this group.

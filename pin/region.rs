@@ -315,17 +315,18 @@ impl Pins {
             match change(ranges, spare) {
                 Ok(result) => {
                     lru::count_pages(ranges.purgeable() as i64 - before as i64);
-                    if ranges.wants_run() {
-                        drop(state);
-                        let node = payer.charge(|| RunNode::new(GFP_KERNEL_ACCOUNT)).ok();
-                        self.state.lock().ranges.give_run(node);
-                    }
                     return Ok(result);
                 }
                 Err(Retry::NeedsSpare) => {
                     drop(state);
                     fresh = Some(payer.charge(|| self.new_spare())?);
                     state = self.state.lock();
+                }
+                Err(Retry::NeedsRun) => {
+                    drop(state);
+                    let node = payer.charge(|| RunNode::new(GFP_KERNEL_ACCOUNT))?;
+                    state = self.state.lock();
+                    state.ranges.give_run(node);
                 }
                 Err(Retry::Punching) => self.wait(&mut state),
             }

@@ -26,10 +26,8 @@ pub(crate) type RunNode = RBTreeNodeReservation<usize, usize>;
 pub(super) struct Runs {
     /// The runs.
     tree: RBTree<usize, usize>,
-    /// The memory for one more: for a PIN that makes two of one.
+    /// The memory for one more.
     spare: Option<RunNode>,
-    /// Whether it has been used, or would have been.
-    wants_node: bool,
 }
 
 impl Runs {
@@ -38,7 +36,6 @@ impl Runs {
         Self {
             tree: RBTree::new(),
             spare: None,
-            wants_node: false,
         }
     }
 
@@ -50,20 +47,24 @@ impl Runs {
         (first <= page).then_some(last)
     }
 
-    /// Whether there is use for the memory of a run, and none there.
-    pub(super) fn wants_node(&self) -> bool {
-        self.wants_node
+    /// Whether there is the memory for one more run.
+    pub(super) fn has_spare(&self) -> bool {
+        self.spare.is_some()
     }
 
-    /// Takes the memory for a run, or hears that there is none.
-    pub(super) fn give(&mut self, node: Option<RunNode>) {
-        self.wants_node = false;
-        if node.is_some() {
-            self.spare = node;
-        }
+    /// Takes the memory for one more run.
+    pub(super) fn give(&mut self, node: RunNode) {
+        self.spare = Some(node);
     }
 
-    /// All pages of `range` are unpinned: it is a run, together with those that it touches.
+    /// Whether a run loses its middle when the pages of `range` are pinned: that makes two.
+    pub(super) fn is_split_by(&self, range: PageRange) -> bool {
+        let before = range.first.checked_sub(1);
+
+        before.and_then(|page| self.end_of(page)) > Some(range.last)
+    }
+
+    /// All pages of `range` are unpinned: it is a run, together with those that it touches. It may take the spare.
     pub(super) fn remember(&mut self, range: PageRange) {
         self.join(range, true);
     }
@@ -98,24 +99,16 @@ impl Runs {
             cursor = next;
         }
 
-        if node.is_none() && may_begin {
-            node = self.take_spare();
-        }
+        let node = node.or_else(|| self.spare.take_if(|_| may_begin));
         if let Some(node) = node {
             // INVARIANT: All that it touches is gone.
             self.tree.insert(node.into_node(last, first));
         }
     }
 
-    /// Takes the memory for a run, if it is there; the next one may want some, too.
-    fn take_spare(&mut self) -> Option<RunNode> {
-        self.wants_node = true;
-        self.spare.take()
-    }
-
     /// The pages of `range` are pinned.
     ///
-    /// Of a run that loses its middle only the back is kept where there is no memory for both.
+    /// It takes the spare where that [splits](Self::is_split_by) a run; without one the front of it is forgotten.
     pub(super) fn forget(&mut self, range: PageRange) {
         let mut cursor = self.tree.cursor_lower_bound_mut(&range.first);
 
@@ -133,7 +126,7 @@ impl Runs {
                     break;
                 }
                 cursor = None;
-                self.take_spare()
+                self.spare.take()
             } else {
                 let (next, node) = at.remove_current();
                 cursor = next;

@@ -58,6 +58,8 @@ pub(crate) struct Wanted {
     pub(crate) purged: usize,
     /// How many pages with memory, unless there is too much without.
     pub(crate) freed: usize,
+    /// As above, but no more once the group has no more than its limit: others may give back, too.
+    pub(crate) excess: usize,
 }
 
 /// What was purged.
@@ -114,8 +116,7 @@ impl WorkItem for Scan {
 impl Scan {
     /// Has a worker purge ranges until as much as `wanted` is purged, or there is no range left.
     ///
-    /// More pages with memory are purged for as long as the group has more than its limit: what the kernel wants of it
-    /// then it does not say. [`None`] if there is no memory for a scan. If the worker does not get on, or not in time,
+    /// [`None`] if there is no memory for a scan. If the worker does not get on, or not in time,
     /// it ends with the part that it is at, if it has begun at all.
     pub(crate) fn run_in(
         workers: &Queue,
@@ -169,7 +170,8 @@ impl Scan {
     fn wants_more(&self, outcome: &Outcome, empty: usize) -> bool {
         outcome.purged < self.wanted.purged
             || (empty < MAX_EMPTY
-                && (outcome.freed < self.wanted.freed || self.memcg.is_over_limit()))
+                && (outcome.freed < self.wanted.freed
+                    || (outcome.freed < self.wanted.excess && self.memcg.excess() != 0)))
     }
 
     /// Purges the ranges that were unpinned first.

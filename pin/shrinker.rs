@@ -51,7 +51,7 @@ const GFP_FS: bindings::gfp_t = 1 << bindings::___GFP_FS_BIT;
 const MAX_SCANS: c_int = 16;
 
 /// How many pages to purge in one scan, and how many are enough for one reclaim while the system itself has
-/// memory, and the group no more than its limit. The kernel does not count what shrinkers free when a memory cgroup reclaims for its limit: it
+/// memory; or as many as the group has beyond its limit. The kernel does not count what shrinkers free when a memory cgroup reclaims for its limit: it
 /// would go on, and take all that is unpinned for a page.
 const BATCH: usize = 256;
 
@@ -168,8 +168,8 @@ unsafe extern "C" fn count_objects(
     }
 }
 
-/// Purges ranges until as many pages as reclaim asks for are purged, the node lacks none, and the group has no more
-/// than its limit, or there is no range left. Those without memory do not go on without end.
+/// Purges ranges until as many pages as reclaim asks for are purged, the node lacks none, and as much is given back as
+/// the group has beyond its limit, or there is no range left. Those without memory do not go on without end.
 ///
 /// # Safety
 ///
@@ -192,7 +192,9 @@ unsafe extern "C" fn scan_objects(
     let Some(memcg) = (unsafe { Memcg::of(sc.memcg) }) else {
         return STOP;
     };
-    if shortage == 0 && reclaimed() >= BATCH && !memcg.is_over_limit() {
+    // How much the kernel wants of a group whose limit has been lowered it does not say.
+    let excess = memcg.excess();
+    if shortage == 0 && reclaimed() >= BATCH.max(excess) {
         return STOP;
     }
     // SAFETY: This is the shrinker of `Reclaim`, which keeps the workers for as long as it is registered.
@@ -202,6 +204,7 @@ unsafe extern "C" fn scan_objects(
     let wanted = Wanted {
         purged: sc.nr_to_scan,
         freed: shortage,
+        excess,
     };
     let outcome = Scan::run_in(workers, sc.nid, memcg, wanted).unwrap_or_default();
 

@@ -71,14 +71,15 @@ pub fn unpinned_over_and_over(seed: u64) -> Result<String, String> {
         Ok(())
     };
 
-    for number in 0..RANGES {
-        expect(&mut subject, Op::Spare(true), Outcome::Done)?;
-        expect(
-            &mut subject,
-            Op::Unpin(pages(number, number)),
-            Outcome::Done,
-        )?;
-    }
+    let unpin_each = |subject: &mut Subject| {
+        for number in 0..RANGES {
+            expect(subject, Op::Spare(true), Outcome::Done)?;
+            expect(subject, Op::Unpin(pages(number, number)), Outcome::Done)?;
+        }
+        Ok::<_, String>(())
+    };
+
+    unpin_each(&mut subject)?;
     for number in shuffled(seed) {
         unpin_all(&mut subject)?;
         // One of them goes, and comes back: a range of its own, as it is adjacent to the others only.
@@ -89,6 +90,15 @@ pub fn unpinned_over_and_over(seed: u64) -> Result<String, String> {
     unpin_all(&mut subject)?;
     if subject.order().lasts().len() != RANGES {
         return Err("ranges have been merged".into());
+    }
+    for _ in 0..2 {
+        expect(&mut subject, Op::Pin(all), Outcome::Pinned(false))?;
+        unpin_each(&mut subject)?;
+        unpin_all(&mut subject)?;
+    }
+    // One for the run, and one for when it is split.
+    if subject.runs() != 2 {
+        return Err(format!("memory for {} runs was needed", subject.runs()));
     }
     Ok(format!("{RANGES} adjacent ranges, unpinned anew as often"))
 }

@@ -24,6 +24,8 @@ pub struct Subject {
     pool: Vec<Spare<Place>>,
     /// How many boxes there were before.
     boxes: isize,
+    /// How often the memory for a run was asked for.
+    runs: usize,
 }
 
 impl Subject {
@@ -36,6 +38,7 @@ impl Subject {
             punches: Vec::new(),
             pool: Vec::new(),
             boxes: kernel::alloc::live(),
+            runs: 0,
         }
     }
 
@@ -49,22 +52,14 @@ impl Subject {
                 }
                 Outcome::Done
             }
-            Op::Pin(range) => {
-                let result = self.ranges.pin(range, &mut self.spare);
-                self.give_run();
-                match result {
-                    Ok(purged) => Outcome::Pinned(purged),
-                    Err(retry) => Outcome::Retry(retry),
-                }
-            }
-            Op::Unpin(range) => {
-                let result = self.ranges.unpin(range, &mut self.spare);
-                self.give_run();
-                match result {
-                    Ok(()) => Outcome::Done,
-                    Err(retry) => Outcome::Retry(retry),
-                }
-            }
+            Op::Pin(range) => match self.with_run(|ranges, spare| ranges.pin(range, spare)) {
+                Ok(purged) => Outcome::Pinned(purged),
+                Err(retry) => Outcome::Retry(retry),
+            },
+            Op::Unpin(range) => match self.with_run(|ranges, spare| ranges.unpin(range, spare)) {
+                Ok(()) => Outcome::Done,
+                Err(retry) => Outcome::Retry(retry),
+            },
             Op::Status(range) => Outcome::AnyUnpinned(self.ranges.any_unpinned(range)),
             Op::Punch { last, most } => {
                 self.begin(most, |ranges, piece| ranges.begin_punch(last, piece))
@@ -79,12 +74,19 @@ impl Subject {
         }
     }
 
-    /// Gives the memory for a run, each time that there is use for it.
-    fn give_run(&mut self) {
-        if self.ranges.wants_run() {
-            self.ranges
-                .give_run(RunNode::new(kernel::prelude::GFP_KERNEL).ok());
+    /// Carries out an operation, with the memory for a run if it asks for that; once is enough.
+    fn with_run<R>(
+        &mut self,
+        work: impl Fn(&mut UnpinnedRanges<Place>, &mut Option<Spare<Place>>) -> Result<R, Retry>,
+    ) -> Result<R, Retry> {
+        let result = work(&mut self.ranges, &mut self.spare);
+        if !matches!(result, Err(Retry::NeedsRun)) {
+            return result;
         }
+        self.runs += 1;
+        let node = RunNode::new(kernel::prelude::GFP_KERNEL).expect("memory");
+        self.ranges.give_run(node);
+        work(&mut self.ranges, &mut self.spare)
     }
 
     /// Begins a purge.
@@ -123,6 +125,11 @@ impl Subject {
         &self.order
     }
 
+    /// How often the memory for a run was asked for.
+    pub fn runs(&self) -> usize {
+        self.runs
+    }
+
     /// Whether there is a spare.
     pub fn has_spare(&self) -> bool {
         self.spare.is_some()
@@ -145,7 +152,8 @@ impl Subject {
         while let Some(punch) = self.punches.pop() {
             for (number, look) in portrait.pages.iter_mut().enumerate() {
                 if expected.pages[number].blocked > ended {
-                    let result = self.ranges.pin(pages(number, number), &mut self.spare);
+                    let page = pages(number, number);
+                    let result = self.with_run(|ranges, spare| ranges.pin(page, spare));
                     look.blocked += usize::from(result == Err(Retry::Punching));
                 }
             }
