@@ -454,4 +454,64 @@ TEST_F(many, ranges)
 	EXPECT_EQ(0, unpinned_pages(self->fd));
 }
 
+#define ADJACENT	100
+
+/* The pages of @mask, a flag for each, and no others are unpinned. */
+static bool are_unpinned(int fd, const bool *mask)
+{
+	for (size_t i = 0; i < ADJACENT; i++) {
+		long status = pin_status(fd, i * page_size(), page_size());
+
+		if (status != (mask[i] ? ASHMEM_IS_UNPINNED : ASHMEM_IS_PINNED))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Ranges side by side, which are unpinned as a whole once more: that changes nothing.
+ * What is pinned of them afterwards is pinned, and none beside it.
+ */
+TEST(adjacent_ranges)
+{
+	const size_t page = page_size();
+	const int fd = mapped_region(ADJACENT * page);
+	unsigned int seed = 1;
+	bool mask[ADJACENT];
+
+	ASSERT_LE(0, fd);
+	memset(mask, true, sizeof(mask));
+	for (size_t i = 0; i < ADJACENT; i++)
+		ASSERT_EQ(0, unpin(fd, i * page, page));
+	for (int round = 0; round < 200 / slowness(); round++) {
+		size_t at, len, behind;
+
+		ASSERT_EQ(0, unpin(fd, 0, 0));
+		ASSERT_EQ(ADJACENT, unpinned_pages(fd));
+		ASSERT_TRUE(are_unpinned(fd, mask));
+
+		/* Some pages, and one more with another one between. */
+		seed = seed * 1664525 + 1013904223;
+		at = (seed >> 8) % (ADJACENT - 4);
+		len = 1 + (seed >> 24) % 2;
+		behind = at + len + 1;
+		ASSERT_EQ(ASHMEM_NOT_PURGED, pin(fd, at * page, len * page));
+		ASSERT_EQ(ASHMEM_NOT_PURGED, pin(fd, behind * page, page));
+		memset(mask + at, false, len);
+		mask[behind] = false;
+		ASSERT_EQ(0, at ? unpin(fd, 0, at * page) : 0);
+		ASSERT_EQ(0, unpin(fd, (behind + 1) * page, 0));
+		ASSERT_TRUE(are_unpinned(fd, mask));
+
+		ASSERT_EQ(0, unpin(fd, behind * page, page));
+		ASSERT_EQ(0, unpin(fd, at * page, len * page));
+		memset(mask, true, sizeof(mask));
+	}
+	ASSERT_EQ(ASHMEM_NOT_PURGED, pin(fd, page, (ADJACENT - 2) * page));
+	memset(mask + 1, false, ADJACENT - 2);
+	EXPECT_EQ(2, unpinned_pages(fd));
+	EXPECT_TRUE(are_unpinned(fd, mask));
+	close(fd);
+}
+
 TEST_HARNESS_MAIN
