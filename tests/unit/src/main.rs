@@ -68,6 +68,7 @@ const TESTS: &[Test] = &[
         })
     }),
     ("random_sequences", random::run),
+    ("ranges_side_by_side", many::side_by_side),
     ("many_ranges_one_by_one", many::one_by_one),
     ("unpinned_over_and_over", many::unpinned_over_and_over),
     ("many_ranges_at_once", many::at_once),

@@ -82,10 +82,17 @@ pub fn unpinned_over_and_over(seed: u64) -> Result<String, String> {
     unpin_each(&mut subject)?;
     for number in shuffled(seed) {
         unpin_all(&mut subject)?;
-        // One of them goes, and comes back: a range of its own, as it is adjacent to the others only.
-        let one = pages(number, number);
-        expect(&mut subject, Op::Pin(one), Outcome::Pinned(false))?;
-        expect(&mut subject, Op::Unpin(one), Outcome::Done)?;
+        // Two of them go, and come back one by one: ranges of their own, as they are adjacent to others only.
+        let (first, last) = (number, (number + 1).min(RANGES - 1));
+        expect(
+            &mut subject,
+            Op::Pin(pages(first, last)),
+            Outcome::Pinned(false),
+        )?;
+        for page in first..=last {
+            expect(&mut subject, Op::Spare(true), Outcome::Done)?;
+            expect(&mut subject, Op::Unpin(pages(page, page)), Outcome::Done)?;
+        }
     }
     unpin_all(&mut subject)?;
     if subject.order().lasts().len() != RANGES {
@@ -101,6 +108,47 @@ pub fn unpinned_over_and_over(seed: u64) -> Result<String, String> {
         return Err(format!("memory for {} runs was needed", subject.runs()));
     }
     Ok(format!("{RANGES} adjacent ranges, unpinned anew as often"))
+}
+
+/// The number of pages of a region with few of them, and how many rounds it has.
+const FEW: usize = 24;
+const ROUNDS: usize = 20_000;
+
+/// Page by page and as a whole, at random: pages are unpinned when they should be, whatever is known of them.
+pub fn side_by_side(seed: u64) -> Result<String, String> {
+    let mut subject = Subject::new();
+    let mut rng = rng(seed);
+    let mut unpinned = [false; FEW];
+
+    for round in 0..ROUNDS {
+        let first = rng.random_range(0..FEW);
+        let last = rng.random_range(first..FEW);
+        subject.apply(Op::Spare(true));
+        match rng.random_range(0..4) {
+            0 => {
+                subject.apply(Op::Pin(pages(first, last)));
+                unpinned[first..=last].fill(false);
+            }
+            1 => {
+                subject.apply(Op::Unpin(pages(first, last)));
+                unpinned[first..=last].fill(true);
+            }
+            _ => {
+                for page in first..=last {
+                    subject.apply(Op::Spare(true));
+                    subject.apply(Op::Unpin(pages(page, page)));
+                }
+                subject.apply(Op::Unpin(pages(first, last)));
+                unpinned[first..=last].fill(true);
+            }
+        }
+        for (page, &expected) in unpinned.iter().enumerate() {
+            if subject.ranges().any_unpinned(pages(page, page)) != expected {
+                return Err(format!("round {round}: page {page} should be {expected}"));
+            }
+        }
+    }
+    Ok(format!("{ROUNDS} rounds with {FEW} pages"))
 }
 
 /// Ascending, descending and random.
