@@ -151,8 +151,9 @@ impl Buffer {
 
     /// Takes a part of the buffer of `process` for so many bytes of data, offsets and more buffers.
     ///
-    /// Its memory is charged to `process`, what is kept in mind of it to `client`: it is he who has parts
-    /// in use, however small. `ESRCH` if it is not mapped, `EINVAL` if the sizes are too large for any buffer, `ENOSPC` if they
+    /// Its memory is charged to `process`, what is kept in mind of it to `client`, who has begun the call.
+    ///
+    /// `ESRCH` if it is not mapped, `EINVAL` if the sizes are too large for any buffer, `ENOSPC` if they
     /// are for this one as it is, `ENOMEM`.
     pub(crate) fn take(
         process: &Process,

@@ -116,8 +116,8 @@ impl WorkItem for Scan {
 impl Scan {
     /// Has a worker purge ranges until as much as `wanted` is purged, or there is no range left.
     ///
-    /// [`None`] if there is no memory for a scan. If the worker does not get on, or not in time,
-    /// it ends with the part that it is at, if it has begun at all.
+    /// [`None`] if there is no memory for a scan. If the worker does not get on, or not in time, it ends with the
+    /// part that it is at, if it has begun at all.
     pub(crate) fn run_in(
         workers: &Queue,
         nid: c_int,

@@ -51,8 +51,8 @@ const GFP_FS: bindings::gfp_t = 1 << bindings::___GFP_FS_BIT;
 const MAX_SCANS: c_int = 16;
 
 /// How many pages to purge in one scan, and how many are enough for one reclaim while the system itself has
-/// memory; or as many as the group has beyond its limit. The kernel does not count what shrinkers free when a memory cgroup reclaims for its limit: it
-/// would go on, and take all that is unpinned for a page.
+/// memory; or as many as the group has beyond its limit. The kernel does not count what shrinkers free when a
+/// memory cgroup reclaims for its limit: it would go on, and take all that is unpinned for a page.
 const BATCH: usize = 256;
 
 /// How many scans were let through since the module was loaded.

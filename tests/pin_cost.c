@@ -151,7 +151,7 @@ TEST_F(pin_cost, unpinned_already)
 		ASSERT_TRUE(open_bench(b, n));
 		for (size_t at = 0; at < b->len; at += b->page)
 			ASSERT_EQ(0, unpin(b->fd, at, b->page));
-		/* What is seen the first time is known from the second time on. */
+		/* The first time each range is looked at: that is not measured. */
 		ASSERT_TRUE(unpin_everything(b));
 		ASSERT_TRUE(unpin_everything(b));
 		again = cost(_metadata, b, unpin_everything);
