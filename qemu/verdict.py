@@ -41,6 +41,14 @@ FAULT_END = re.compile(r"</TASK>|---\[ end trace|el0t_64_sync\+")
 RACE = re.compile(r"BUG: KCSAN: ")
 # list_lru counts its objects without a lock for those who read, whoever they are.
 RACE_OF_LISTS = re.compile(r"data-race in list_lru_\S+ / list_lru_\S+")
+# capable() notes in its task's flags that the task has used a privilege; the scheduler reads them meanwhile.
+RACE_OF_FLAGS = re.compile(r"data-race in (capable / \w+|\w+ / capable)$")
+# The page cache counts the pages of a file under a lock of its own, and whoever wants to know reads that without. We
+# do so once, and say so: "marked".
+RACE_OF_PAGES = re.compile(
+    r"data-race in (\S+7Backing5punch \[ashmem\] / \w*(filemap|shmem)_\w+|\w*(filemap|shmem)_\w+ / \S+7Backing5punch \[ashmem\])$"
+)
+PAGES_READ = re.compile(r"read \(marked\) to 0x.*\n.* \S+7Backing5punch\+")
 RACE_EDGE = re.compile(r"={40,}")
 OURS = re.compile(r"\[(ashmem|binder_fd)\]")
 RACE_STACK = re.compile(r"(read|write|access|race) .*(to|at|of) 0x|by task|by interrupt")
@@ -186,7 +194,9 @@ def is_ours(report):
     """Whether a race is ours: one of the first three functions of a stack, if those before are the kernel's."""
     depth = 0
     for line in report:
-        if RACE_OF_LISTS.search(line):
+        if RACE_OF_LISTS.search(line) or RACE_OF_FLAGS.search(line):
+            return False
+        if RACE_OF_PAGES.search(line) and PAGES_READ.search("\n".join(report)):
             return False
         if RACE.search(line) and OURS.search(line):
             return True

@@ -64,21 +64,31 @@ EDGE = "[    3.000000] " + "=" * 66
 RACE = f"""{EDGE}
 [    3.000001] BUG: KCSAN: data-race in {{first}} / {{second}}
 
-[    3.000002] write to 0xffff888003e2c9c8 of 8 bytes by task 12 on cpu 0:
-[    3.000003]  {{first}}
-[    3.000004]  {{caller}}
+[    3.000002] {{access}} to 0xffff888003e2c9c8 of 8 bytes by task 12 on cpu 0:
+[    3.000003]  {{first_at}}
+[    3.000004]  {{caller_at}}
 [    3.000005]  a+0x1/0x2
 [    3.000006]  b+0x1/0x2
 [    3.000007]  c+0x1/0x2 [ashmem]
 
 [    3.000008] read to 0xffff888003e2c9c8 of 8 bytes by task 13 on cpu 1:
-[    3.000009]  {{second}}
+[    3.000009]  {{second_at}}
 [    3.000010]  d+0x1/0x2
 
 [    3.000011] Reported by Kernel Concurrency Sanitizer on:
 [    3.000012] CPU: 1 UID: 0 PID: 13 Comm: race
 {EDGE}
 """
+
+
+def race(first, caller, second, access="write"):
+    """Such a report; first, caller and second are functions, perhaps with their modules."""
+    at = {}
+    for key, function in (("first_at", first), ("caller_at", caller), ("second_at", second)):
+        name, *module = function.split()
+        at[key] = " ".join([f"{name}+0x1/0x2", *module])
+    return RACE.format(first=first, second=second, access=access, **at)
+
 
 # What the kernel prints when a cache cannot be made.
 NO_CACHE = """[    3.000000] __kmem_cache_create_args(ashmem_area_cache) failed with error -12
@@ -174,20 +184,29 @@ def main():
             what = f"{comm}, {end} {within.strip()}"
             expect(f"no cache for {what}", bad, counts(console=console))
             expect(f"that and a splat, {what}", True, counts(console=console + "[    4.0] BUG: x\n"))
-    for first, caller, second, bad in (
-        ("x+0x1/0x2", "y+0x1/0x2", "z+0x1/0x2", False),
-        ("x+0x1/0x2 [ashmem]", "y+0x1/0x2", "z+0x1/0x2", True),
-        ("x+0x1/0x2", "y+0x1/0x2", "z+0x1/0x2 [binder_fd]", True),
-        ("memset+0x1/0x2", "y+0x1/0x2 [ashmem]", "z+0x1/0x2", True),
-        ("list_lru_count_one+0x1/0x2", "y+0x1/0x2 [ashmem]", "list_lru_del_obj+0x1/0x2", False),
-        ("list_lru_count_one+0x1/0x2", "y+0x1/0x2 [ashmem]", "z+0x1/0x2", True),
+    punch = "_RNvMs3_5shmemNtB5_7Backing5punch [ashmem]"
+    for bad, *between in (
+        (False, "x", "y", "z"),
+        (True, "x [ashmem]", "y", "z"),
+        (True, "x", "y", "z [binder_fd]"),
+        (True, "memset", "y [ashmem]", "z"),
+        (False, "list_lru_count_one", "y [ashmem]", "list_lru_del_obj"),
+        (True, "list_lru_count_one", "y [ashmem]", "z"),
+        (False, "capable", "y [ashmem]", "kthread_is_per_cpu"),
+        (True, "capable", "y", "z [ashmem]"),
+        (False, punch, "y [ashmem]", "__filemap_remove_folio", "read (marked)"),
+        (True, punch, "y [ashmem]", "__filemap_remove_folio", "read"),
+        (True, punch, "y [ashmem]", "z", "read (marked)"),
+        (True, punch, "y [ashmem]", "shmem_x [ashmem]", "read (marked)"),
+        (True, "x [ashmem]", "y [ashmem]", "__filemap_remove_folio", "read (marked)"),
     ):
-        race = RACE.format(first=first, caller=caller, second=second)
-        console = GOOD_CONSOLE + race
-        expect(f"a race of {first}, {caller} and {second}", bad, counts(console=console))
-        expect(f"that and a splat {first}, {caller}, {second}", True, counts(console=console + "[    4.0] BUG: x\n"))
-        cut = GOOD_CONSOLE + "".join(race.splitlines(True)[:-1])
-        expect(f"that cut {first}, {caller}, {second}", True, counts(console=cut))
+        report = race(*between)
+        console = GOOD_CONSOLE + report
+        what = ", ".join(between)
+        expect(f"a race of {what}", bad, counts(console=console))
+        expect(f"that and a splat {what}", True, counts(console=console + "[    4.0] BUG: x\n"))
+        cut = GOOD_CONSOLE + "".join(report.splitlines(True)[:-1])
+        expect(f"that cut {what}", True, counts(console=cut))
 
     def host(ktap=GOOD_HOST, status="0\n"):
         judged = verdict.judge_host(parser, printer, ktap, status)

@@ -476,7 +476,7 @@ TEST_F(cgroup, loses_what_is_needed)
 }
 
 /* Who has less from now on gives back at once what is too much, and nobody is killed for it. */
-TEST_F(cgroup, limit_is_lowered)
+TEST_F_TIMEOUT(cgroup, limit_is_lowered, 120)
 {
 	static const char *const files[] = { "memory.max", "memory.high" };
 	const char *const groups[] = { self->a, self->parent };

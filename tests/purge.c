@@ -690,7 +690,7 @@ static void *drop_without_end(void *arg)
 TEST_F_TIMEOUT(purge, all_waits_for_reclaim, 90)
 {
 	const size_t pages = 3000, len = pages * self->page;
-	const int rounds = 6 + 64 / slowness();
+	const int least = 6, rounds = least + 64 / slowness();
 	const time_t start = time(NULL);
 	int fd = region("reclaimed", len), round;
 	atomic_bool stop = false;
@@ -701,9 +701,11 @@ TEST_F_TIMEOUT(purge, all_waits_for_reclaim, 90)
 	ASSERT_EQ(0, map(fd, len, PROT_RW, MAP_SHARED, &p));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, drop_without_end, &stop));
 	/* On a busy machine so many may take too long. */
-	for (round = 0; round < rounds && time(NULL) < start + 60; round++) {
+	for (round = 0; round < rounds; round++) {
 		size_t left = 0;
 
+		if (round >= least && time(NULL) > start + 60)
+			break;
 		memset(p, 'x', len);
 		ASSERT_EQ(0, unpin(fd, 0, 0));
 		ASSERT_LE(0, purge_all());
@@ -716,7 +718,6 @@ TEST_F_TIMEOUT(purge, all_waits_for_reclaim, 90)
 	stop = true;
 	pthread_join(thread, NULL);
 	printf("# %d rounds\n", round);
-	EXPECT_LT(5, round);
 	munmap(p, len);
 	close(fd);
 }
