@@ -137,6 +137,7 @@ test_guest() {
 	done
 	echo "$status" >"${name}qemu.status"
 	say "    $((SECONDS - start)) s"
+	[ ! -e "${name}ktap.log" ] || sed -n 's/^# watched: \(.*\)/    KCSAN has watched \1 accesses/p' "${name}ktap.log"
 	# What was asked for by name may also say what it has measured.
 	[ -z "${TESTS:-}" ] || sed -n 's/^ *# figure: /    /p' "${name}ktap.log"
 	logs+=("$arch $RELEASE $1" "${name}ktap.log" "${name}console.log" "${name}qemu.status")
