@@ -39,16 +39,19 @@ FAULT_END = re.compile(r"</TASK>|---\[ end trace|el0t_64_sync\+")
 # A data race, and who takes part in it: the functions that read or write, with their modules. The kernel has
 # races of its own that nobody minds; those count in which a function of ours is, or has called what is.
 RACE = re.compile(r"BUG: KCSAN: ")
-# list_lru counts its objects without a lock for those who read, whoever they are.
-RACE_OF_LISTS = re.compile(r"data-race in list_lru_\S+ / list_lru_\S+")
-# capable() notes in its task's flags that the task has used a privilege; the scheduler reads them meanwhile.
-RACE_OF_FLAGS = re.compile(r"data-race in (capable / \w+|\w+ / capable)$")
-# The page cache counts the pages of a file under a lock of its own, and whoever wants to know reads that without. We
-# do so once, and say so: "marked".
-RACE_OF_PAGES = re.compile(
-    r"data-race in (\S+7Backing5punch \[ashmem\] / \w*(filemap|shmem)_\w+|\w*(filemap|shmem)_\w+ / \S+7Backing5punch \[ashmem\])$"
+# Reports of races that are the kernel's, whoever has called it.
+RACES_OF_THE_KERNEL = (
+    # list_lru counts its objects without a lock for those who read, whoever they are.
+    re.compile(r"data-race in list_lru_\S+ / list_lru_\S+"),
+    # capable() notes in its task's flags that the task has used a privilege; the scheduler reads them meanwhile.
+    re.compile(r"data-race in (capable / \w+|\w+ / capable)$", re.MULTILINE),
+    # The page cache counts the pages of a file under a lock of its own, and whoever wants to know reads that without.
+    # We do so once, and say so: "marked". KCSAN sorts the two names.
+    re.compile(
+        r"data-race in \S+7Backing5punch \[ashmem\] / \w*(filemap|shmem)_\w+\n"
+        r"(.*\n)*.*read \(marked\) to 0x.*\n.* \S+7Backing5punch\+"
+    ),
 )
-PAGES_READ = re.compile(r"read \(marked\) to 0x.*\n.* \S+7Backing5punch\+")
 RACE_EDGE = re.compile(r"={40,}")
 OURS = re.compile(r"\[(ashmem|binder_fd)\]")
 RACE_STACK = re.compile(r"(read|write|access|race) .*(to|at|of) 0x|by task|by interrupt")
@@ -192,12 +195,11 @@ def without_foreign_races(lines):
 
 def is_ours(report):
     """Whether a race is ours: one of the first three functions of a stack, if those before are the kernel's."""
+    text = "\n".join(report)
+    if any(race.search(text) for race in RACES_OF_THE_KERNEL):
+        return False
     depth = 0
     for line in report:
-        if RACE_OF_LISTS.search(line) or RACE_OF_FLAGS.search(line):
-            return False
-        if RACE_OF_PAGES.search(line) and PAGES_READ.search("\n".join(report)):
-            return False
         if RACE.search(line) and OURS.search(line):
             return True
         depth = 1 if RACE_STACK.search(line) else depth + 1
