@@ -61,7 +61,8 @@ stress)
 	stress_guests "$(architectures x86_64)"
 	;;
 fuzz)
-	TIME=${TIME:-$FUZZ_TIME}
+	# It ends as soon as it has found the bug.
+	TIME=${TIME:-$((FUZZ_TIME * (${SEEDED:-0} ? 3 : 1)))}
 	fuzz_guests "$(architectures x86_64)"
 	;;
 mutations)

@@ -515,4 +515,50 @@ TEST(adjacent_ranges)
 	close(fd);
 }
 
+/* A region whose first @count pages are a range each, and known to be unpinned as a whole. */
+static int region_with_run(size_t count)
+{
+	const int fd = mapped_region(ADJACENT * page_size());
+
+	for (size_t i = 0; fd >= 0 && i < count; i++) {
+		if (unpin(fd, i * page_size(), page_size()))
+			return -1;
+	}
+	if (fd < 0 || unpin(fd, 0, count * page_size()))
+		return -1;
+	return fd;
+}
+
+TEST(adjacent_ranges_and_pages_behind_them)
+{
+	const int fd = region_with_run(ADJACENT / 2);
+	bool mask[ADJACENT];
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, unpin(fd, 0, (ADJACENT - 1) * page_size()));
+	memset(mask, true, sizeof(mask));
+	mask[ADJACENT - 1] = false;
+	EXPECT_EQ(ADJACENT - 1, unpinned_pages(fd));
+	EXPECT_TRUE(are_unpinned(fd, mask));
+	close(fd);
+}
+
+/* Nothing is known of them any more: a page that is unpinned does not stand for the others. */
+TEST(adjacent_ranges_all_pinned)
+{
+	const int fd = region_with_run(ADJACENT);
+	bool mask[ADJACENT] = { true };
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(ASHMEM_NOT_PURGED, pin(fd, 0, 0));
+	EXPECT_EQ(0, unpinned_pages(fd));
+	ASSERT_EQ(0, unpin(fd, 0, page_size()));
+	EXPECT_TRUE(are_unpinned(fd, mask));
+	ASSERT_EQ(0, unpin(fd, 0, 0));
+	memset(mask, true, sizeof(mask));
+	EXPECT_EQ(ADJACENT, unpinned_pages(fd));
+	EXPECT_TRUE(are_unpinned(fd, mask));
+	close(fd);
+}
+
 TEST_HARNESS_MAIN

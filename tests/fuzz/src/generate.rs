@@ -48,9 +48,7 @@ fn call(op: Op, rng: &mut Rng) -> Line {
 }
 
 /// Some calls that have to do with each other, of one actor on one file descriptor.
-fn burst(rng: &mut Rng) -> Vec<Line> {
-    let theme = rng.choose(THEMES);
-    let (actor, fd) = (line(rng).actor, Kind::Fd.random(rng));
+fn burst(actor: usize, fd: u64, theme: &[Op], rng: &mut Rng) -> Vec<Line> {
     (0..2 + rng.below(6))
         .map(|_| {
             let mut line = call(*rng.choose(theme), rng);
@@ -63,6 +61,33 @@ fn burst(rng: &mut Rng) -> Vec<Line> {
             line
         })
         .collect()
+}
+
+/// Such calls of any actor, about anything.
+fn any_burst(rng: &mut Rng) -> Vec<Line> {
+    let theme = rng.choose(THEMES);
+    burst(line(rng).actor, Kind::Fd.random(rng), theme, rng)
+}
+
+/// Such calls that go on with what `line` does: of its actor, on its file descriptor, about the same.
+fn burst_beside(line: &mut Line, rng: &mut Rng) -> Vec<Line> {
+    let (actor, op) = (line.actor, line.op);
+    let fd = line
+        .args_mut()
+        .find(|(kind, _)| matches!(kind, Kind::Fd))
+        .map(|(_, &mut fd)| fd);
+    let themes: Vec<&[Op]> = THEMES
+        .iter()
+        .copied()
+        .filter(|theme| theme.contains(&op))
+        .collect();
+    match fd {
+        Some(fd) if !themes.is_empty() => {
+            let theme = *rng.choose(&themes);
+            burst(actor, fd, theme, rng)
+        }
+        _ => any_burst(rng),
+    }
 }
 
 /// A random program.
@@ -127,9 +152,13 @@ fn mutate(program: &mut Program, known: &[Program], rng: &mut Rng) {
         0 | 1 => lines.insert(rng.below(lines.len() + 1), line(rng)),
         2 => {
             let to = rng.below(lines.len() + 1);
-            lines.splice(to..to, burst(rng));
+            lines.splice(to..to, any_burst(rng));
         }
-        3..=5 => change_argument(&mut lines[at], rng),
+        3 => {
+            let more = burst_beside(&mut lines[at], rng);
+            lines.splice(at + 1..at + 1, more);
+        }
+        4 | 5 => change_argument(&mut lines[at], rng),
         6 | 7 => relate(lines, at, rng),
         8 => lines[at].actor = rng.below(ACTORS.len()),
         9 => lines[at].is_async ^= true,
@@ -238,6 +267,20 @@ mod tests {
         assert!(made.contains(&format!("{text}b0 get_size fd=0\na0 get_size fd=1\n")));
         assert!(made.contains(&format!("{text}b0 get_size fd=0\na0 get_size fd=0\n")));
         assert_eq!(2, made.len());
+    }
+
+    #[test]
+    fn what_goes_on_is_about_the_same() {
+        let mut rng = Rng::new(13);
+        let mut known = Program::parse("a2 unpin fd=5 offset=0 len=0 ptr=good").unwrap();
+        for _ in 0..100 {
+            for mut line in burst_beside(&mut known.lines[0], &mut rng) {
+                assert!(THEMES[0].contains(&line.op), "{line}");
+                assert_eq!(2, line.actor);
+                let mut fds = line.args_mut().filter(|(kind, _)| matches!(kind, Kind::Fd));
+                assert!(fds.all(|(_, &mut fd)| fd == 5));
+            }
+        }
     }
 
     #[test]
