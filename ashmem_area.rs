@@ -215,6 +215,20 @@ impl AshmemArea {
         self.read(|draft| draft.size, |frozen| frozen.size)
     }
 
+    /// `ASHMEM_GET_SIZE`: the size in bytes, of which the system call passes an int on.
+    ///
+    /// `EOVERFLOW` if that were one of the numbers by which a driver has the kernel begin a system call anew,
+    /// [`ERESTARTSYS`] and its like: what would be continued then is a call of long ago.
+    fn get_size(&self) -> Result<isize> {
+        let size = self.size();
+        let orders = ERESTART_RESTARTBLOCK.to_errno()..=ERESTARTSYS.to_errno();
+
+        if orders.contains(&(size as c_int)) {
+            return Err(EOVERFLOW);
+        }
+        Ok(size as isize)
+    }
+
     /// The frozen state, or what a region without one answers to read and llseek: `empty` while its
     /// size is 0, `EBADF` when it was only never mapped.
     fn mapped_or<R>(&self, empty: Result<R>) -> Result<&Frozen, Result<R>> {
@@ -414,7 +428,7 @@ impl AshmemArea {
             Command::SetName => self.set_name(arg).map(|()| 0),
             Command::GetName => self.get_name(arg).map(|()| 0),
             Command::SetSize => self.set_size(arg).map(|()| 0),
-            Command::GetSize => Ok(self.size() as isize),
+            Command::GetSize => self.get_size(),
             Command::SetProtMask => self.set_prot_mask(arg).map(|()| 0),
             Command::GetProtMask => Ok(self.prot_mask().bits() as isize),
             Command::Pin => self.pin(arg),

@@ -96,4 +96,26 @@ TEST(frozen_by_a_private_mapping)
 	EXPECT_EQ(100, get_size(fd));
 }
 
+/*
+ * What reaches a process could be one of the numbers by which the kernel tells
+ * itself to begin a system call anew, and which no process may see: those are
+ * refused, their neighbours are none.
+ */
+TEST(is_no_order_to_restart)
+{
+	const unsigned int first = -516, last = -512;
+	int fd = region_open();
+
+	ASSERT_LE(0, fd);
+	for (unsigned int size = first - 1; size <= last + 1; size++) {
+		bool is_one = first <= size && size <= last;
+
+		ASSERT_EQ(0, set_size(fd, size));
+		EXPECT_EQ(is_one ? -EOVERFLOW : (int)size,
+			  ash_ioctl(fd, ASHMEM_GET_SIZE, 0));
+		EXPECT_EQ(size, whole_size(fd));
+	}
+	close(fd);
+}
+
 TEST_HARNESS_MAIN

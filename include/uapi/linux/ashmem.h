@@ -55,7 +55,8 @@ struct ashmem_pin {
  * ASHMEM_NAME_LEN - 1 of them, and none after the first NUL is read. An empty
  * string takes the name away. /proc/<pid>/maps shows the name of a mapping.
  *
- * Errors: EFAULT for a bad pointer, EINVAL once the region has been mapped.
+ * Errors: EFAULT for a bad pointer, EINVAL once the region has been mapped,
+ * ENOMEM.
  */
 #define ASHMEM_SET_NAME		_IOW(__ASHMEMIOC, 1, char[ASHMEM_NAME_LEN])
 
@@ -84,6 +85,9 @@ struct ashmem_pin {
  * Returns the size in bytes as it was set. The kernel's ioctl() passes an int
  * on: of a size of 2 GiB or more the low 32 bits arrive, as a number that may be
  * negative. /proc/<pid>/fdinfo/<fd> shows every size whole.
+ *
+ * Errors: EOVERFLOW if these are -516 to -512, with which the kernel would begin
+ * a system call anew.
  */
 #define ASHMEM_GET_SIZE		_IO(__ASHMEMIOC, 4)
 

@@ -206,11 +206,9 @@ impl Region {
 /// What is left of a size that the driver returns from an ioctl: the VFS keeps it in an `int` on its
 /// way to user space, and the last values of all mean an error.
 fn returned(size: u64) -> Answer<i64> {
-    /// `ENOIOCTLCMD`, by which a driver tells the VFS that it does not know a command.
-    const NO_SUCH_COMMAND: i64 = -515;
-
     match i64::from(size as i32) {
-        NO_SUCH_COMMAND => Err(Errno::NOTTY),
+        // `ERESTARTSYS` and its like, by which a driver has the kernel begin the call anew.
+        -516..=-512 => Err(Errno::OVERFLOW),
         errno @ -4095..=-1 => Err(Errno::from_raw_os_error(-errno as i32)),
         size => Ok(size),
     }
