@@ -34,7 +34,8 @@ use super::{
 };
 use crate::helpers::{
     completion::Completion,
-    memcg::Memcg, //
+    memcg::Memcg,
+    param, //
 };
 
 /// How often a range that was found may be gone when it is to be purged, in one scan.
@@ -174,7 +175,7 @@ impl Scan {
                     || (outcome.freed < self.wanted.excess && self.memcg.excess() != 0)))
     }
 
-    /// Purges the ranges that were unpinned first.
+    /// Purges the ranges that were unpinned first. When that is switched off, it ends with the part that it is at.
     fn purge(&self) {
         let mut outcome = self.outcome.lock();
         let mut victims = lru::Victims::new(self.nid, &self.memcg);
@@ -183,6 +184,7 @@ impl Scan {
         while self.wants_more(&outcome, empty)
             && misses < MAX_MISSES
             && !self.is_abandoned.load(Relaxed)
+            && param::shrinker()
         {
             let Some((region, last)) = victims.oldest() else {
                 break;

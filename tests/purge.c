@@ -597,6 +597,46 @@ TEST_F(purge, not_by_reclaim_when_switched_off)
 	EXPECT_EQ(0x2f, zeroes(self->p));
 }
 
+static void *drop_slab_once(void *ret)
+{
+	*(long *)ret = drop_slab();
+	return NULL;
+}
+
+/* A scan that is under way then ends with the part that it is at. */
+TEST_F(purge, not_by_a_scan_that_had_begun_when_switched_off)
+{
+	int locker = open(LOCKER, O_WRONLY | O_CLOEXEC);
+	int other = region("other", self->len);
+	const long scans = total("shrinker_calls");
+	char address[32], *p;
+	pthread_t thread;
+	long ret;
+
+	if (locker < 0)
+		SKIP(return, "%s: %s", LOCKER, strerror(errno));
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, map(other, self->len, PROT_RW, MAP_SHARED, &p));
+	memset(p, 'x', self->len);
+	ASSERT_EQ(0, unpin_pages(self->fd, 5, 5));
+	ASSERT_EQ(0, unpin_even_pages(other));
+	/* It waits for this one, or has not looked at any yet. */
+	snprintf(address, sizeof(address), "%p", self->p + 5 * self->page);
+	ASSERT_LT(0, write(locker, address, strlen(address)));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, drop_slab_once, &ret));
+	while (total("shrinker_calls") == scans)
+		usleep(1000);
+	ASSERT_EQ(0, write_text(SHRINKER, "N"));
+	close(locker);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(0, zeroes(p));
+	EXPECT_EQ(ASHMEM_NOT_PURGED, pin(other, 0, 0));
+	ASSERT_EQ(0, write_text(SHRINKER, "Y"));
+	munmap(p, self->len);
+	close(other);
+}
+
 /* Threads that pin and unpin as long as there is something to disturb. */
 struct disturber {
 	pthread_t thread;
