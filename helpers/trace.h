@@ -11,6 +11,7 @@
 #if !defined(_ASHMEM_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _ASHMEM_TRACE_H
 
+#include <linux/ctype.h>
 #include <linux/tracepoint.h>
 
 TRACE_EVENT(ashmem_open,
@@ -41,6 +42,11 @@ TRACE_EVENT(ashmem_mmap,
 		__entry->size = size;
 		__entry->shared = shared;
 		__assign_str(name);
+		/* A process chose it: it is not to look like lines of the trace. */
+		for (char *c = __get_str(name); *c; c++) {
+			if (iscntrl(*c))
+				*c = '?';
+		}
 	),
 	TP_printk("area=%p ino=%llu size=%llu shared=%d name=%s", __entry->area,
 		  __entry->ino, __entry->size, __entry->shared, __get_str(name))

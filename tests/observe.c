@@ -237,14 +237,13 @@ TEST(parameter)
 	EXPECT_EQ(0, write_text(SHRINKER, "1"));
 }
 
-/* Does the trace have a line with all of this behind the name of the event? */
-static bool traced(const char *event, const char *fields)
+/* Does the trace have a line with this in it? */
+static bool trace_has(const char *want)
 {
 	FILE *f = fopen(TRACING "trace", "re");
-	char line[1024], want[512];
+	char line[1024];
 	bool found = false;
 
-	snprintf(want, sizeof(want), " %s: %s", event, fields);
 	while (f && fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = '\0';
 		found |= !!strstr(line, want);
@@ -252,6 +251,15 @@ static bool traced(const char *event, const char *fields)
 	if (f)
 		fclose(f);
 	return found;
+}
+
+/* All of this behind the name of the event? */
+static bool traced(const char *event, const char *fields)
+{
+	char want[512];
+
+	snprintf(want, sizeof(want), " %s: %s", event, fields);
+	return trace_has(want);
 }
 
 FIXTURE(trace) {
@@ -337,6 +345,17 @@ TEST_F(trace, events)
 	EXPECT_EQ(variant->on, traced("ashmem_purge", text));
 	EXPECT_EQ(variant->on, traced("ashmem_shrink", "nid=0 nr_to_scan="));
 	EXPECT_EQ(variant->on, traced("ashmem_open", "area="));
+}
+
+/* No name makes a line of its own, or moves the cursor of who reads it. */
+TEST_F(trace, name_with_control_characters)
+{
+	int fd = region("\xc3\xa4\nforged\033\x7f", 1);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, try_map(fd, 1, PROT_READ, MAP_SHARED));
+	EXPECT_EQ(variant->on, trace_has(" name=dev/ashmem/\xc3\xa4?forged??"));
+	close(fd);
 }
 
 #define SHRINK_START	TRACING "events/vmscan/mm_shrink_slab_start/enable"
