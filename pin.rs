@@ -2,7 +2,7 @@
 
 //! Which pages of a region are unpinned, and what has become of them.
 //!
-//! Pure: no locks, no allocation, no other file of this module, nothing unsafe. What an operation
+//! Pure, as the one file that it uses ([`runs`]) is: no locks, no allocation, nothing unsafe. What an operation
 //! may need is handed in beforehand (a [`Spare`]), so that none of them can fail half way.
 //!
 //! Every page begins pinned. An unpinned page lies in exactly one range of the tree, which is keyed by

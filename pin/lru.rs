@@ -267,7 +267,7 @@ impl LruEntry {
     ///
     /// # Safety
     ///
-    /// The region must be alive; the entry must be dropped before the region is.
+    /// The region must be alive, and in an [`Arc`]; the entry must be dropped before the region is.
     pub(crate) unsafe fn new(region: *const Pins) -> Result<Self> {
         let order = ORDER.as_ref().ok_or(ENODEV)?;
         // SAFETY: By the caller's promise the region is alive.
@@ -542,7 +542,8 @@ struct Visitor<'a, T> {
 
 /// Takes the region and the last page.
 fn take(entry: &Entry) -> (Arc<Pins>, u32) {
-    // SAFETY: A region removes its entries before it goes, for which it has to take the list's lock.
+    // SAFETY: The region is in an `Arc`, as `LruEntry::new` was promised. It removes its entries before it goes, for which
+    // it has to take the list's lock.
     let region = unsafe { ArcBorrow::from_raw(entry.region) };
     (region.into(), Place::unpack(entry.place.load(Relaxed)).last)
 }

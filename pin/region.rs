@@ -336,7 +336,8 @@ impl Pins {
     /// The memory for one more range. The error is `ENOMEM`.
     fn new_spare(&self) -> Result<Spare<LruEntry>> {
         let node = RBTreeNodeReservation::new(GFP_KERNEL_ACCOUNT)?;
-        // SAFETY: It goes to `state`, which `close` empties before the region goes.
+        // SAFETY: `RegionPins::new` alone makes them, in an `Arc`. The entry goes to `state`, which `close` empties before the
+        // region goes.
         let lru = unsafe { LruEntry::new(self) }?;
 
         Ok(Spare::new(node, lru))
