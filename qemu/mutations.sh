@@ -68,16 +68,26 @@ inject_fault() {
 		found="does not compile: ${work#"$TOP"/}/$number.build.log" verdict="not ok"
 	fi
 	[ "$file" = - ] || cp "$TOP/$file" "$tree/$file"
-	printf '%s\t' "$verdict" "$number" "$name" "$KERNEL" "$suites" "$file" >>"$results"
+	printf '%s\t' "$verdict" "$name" "$KERNEL" "$suites" "$(fault_key)" >>"$results"
 	printf '%s\n' "$found" >>"$results"
 	say "    $verdict $number $name: $found ($((SECONDS - start)) s)"
 }
 
 # result_of_fault [VERDICT]: the last result of a fault, which is a line of the results.
 result_of_fault() {
-	awk -F '\t' -v name="$name" -v kernel="$kernel" -v suites="$suites" -v verdict="${1:-}" \
-		'$3 == name && $4 == kernel && $5 == suites { last = $0 }
+	awk -F '\t' -v name="$name" -v kernel="$kernel" -v suites="$suites" -v key="$(fault_key)" -v verdict="${1:-}" \
+		'$2 == name && $3 == kernel && $4 == suites && $5 == key { last = $0 }
 		END { if (verdict == "" || index(last, verdict "\t") == 1) print last }' "$results"
+}
+
+# fault_key: the test that is to find a fault and what it is, in a word; without a fault, the tests that have to pass.
+fault_key() {
+	if [ "$file" = - ]; then
+		awk -F '\t' -v kernel="$kernel" '$3 == kernel { print $5 }' "$dir/faults" | sort -u
+	else
+		echo "$test"
+		cat "$dir/files/$number/$file"
+	fi | sha256sum | cut -c1-12
 }
 
 # The drivers of the tree.
@@ -153,7 +163,7 @@ report_faults() {
 	printf 'KTAP version 1\n1..%s\n' "$(wc -l <"$dir/faults")" >"$log"
 	printf '| fault | file | suites | kernel | found by |\n|---|---|---|---|---|\n' >"$table"
 	while IFS=$'\t' read -r -u 3 number name kernel suites test file; do
-		IFS=$'\t' read -r verdict _ _ _ _ _ found < <(result_of_fault)
+		IFS=$'\t' read -r verdict _ _ _ _ found < <(result_of_fault)
 		printf '# %s: %s\n%s %s %s\n' "$suites" "$found" "$verdict" $((++count)) "$name" >>"$log"
 		[ "$file" = - ] ||
 			printf '| %s | %s | %s | %s | %s |\n' "${name//_/ }" "$file" "${suites//,/, }" "$kernel" "$found" >>"$table"
