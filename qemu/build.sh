@@ -11,11 +11,11 @@ DRIVER_FILES=(
 	binder_fd.rs binder_fd
 )
 
-# source_key: the drivers and the tests as they are, but for those of the packages and the lists of faults, in a word.
-# What takes hours keeps its results under that name, so that it need not be done in one go.
+# source_key: the drivers and the suites as they are, in a word: without the tests of the packages, the lists of faults,
+# and the fuzzer. What takes hours keeps its results under that name, so that it need not be done in one go.
 source_key() {
 	(cd "$TOP" && find "${DRIVER_FILES[@]}" tests lib -type f -not -path '*/target/*' -not -path 'tests/install/*' \
-		-not -path 'tests/mutations/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12)
+		-not -path 'tests/mutations/*' -not -path 'tests/fuzz/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12)
 }
 
 # build_module [MAKE-ARGUMENTS...]: what is in MODULE_SOURCE, into MODULE_DIR.

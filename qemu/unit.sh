@@ -39,6 +39,7 @@ run_unit() {
 	fetch_crates
 	step "$OUT/log/unit-build.log" "build the unit tests" unit_cargo unit build --release
 	step "$OUT/log/protocol-build.log" "build the model check of the lock protocols" unit_cargo protocol build --release
+	step "$OUT/log/fuzz-test.log" "check the fuzzer's own parts" unit_cargo fuzz test --release
 	run_here unit "the unit tests"
 	run_here protocol "the model check of the lock protocols"
 }

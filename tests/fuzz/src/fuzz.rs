@@ -37,6 +37,8 @@ pub struct Search<'a> {
     loaded: Seen,
     /// The programs that others are made of.
     known: Vec<Program>,
+    /// Those of them whose neighbours have not been looked at.
+    fresh: Vec<Program>,
     /// What was found and reaches a place or an outcome that was new.
     found: Vec<Entry>,
     /// When it began.
@@ -52,6 +54,7 @@ impl<'a> Search<'a> {
             seen: Seen::new(SIGNAL_WORDS),
             loaded: Seen::new(SIGNAL_WORDS),
             known: Vec::new(),
+            fresh: Vec::new(),
             found: Vec::new(),
             begun: Instant::now(),
         }
@@ -64,7 +67,7 @@ impl<'a> Search<'a> {
                 Some(signal) => self.seen.add(&signal),
                 None => println!("# {name} did not end"),
             }
-            self.known.push(program.clone());
+            self.know(program.clone());
         }
         self.loaded = self.seen.clone();
         self.supervisor.check_leaks()
@@ -74,8 +77,20 @@ impl<'a> Search<'a> {
     pub fn search(&mut self) -> Result<(), String> {
         let mut rng = Rng::new(self.options.seed);
         let mut told = Instant::now();
+        let mut neighbours = Vec::new();
         while !self.is_over() {
-            let program = generate::from_known(&self.known, &mut rng);
+            if neighbours.is_empty() && !self.fresh.is_empty() {
+                let at = rng.below(self.fresh.len());
+                neighbours = generate::neighbours(&self.fresh.swap_remove(at));
+            }
+            // Half of what is run is one of them, as long as there are any; the rest is up to chance.
+            let program = match neighbours.pop() {
+                Some(neighbour) if rng.one_in(2) => neighbour,
+                left => {
+                    neighbours.extend(left);
+                    generate::from_known(&self.known, &mut rng)
+                }
+            };
             if let Some(signal) = self.run(&program)? {
                 self.learn(program, signal)?;
             }
@@ -129,8 +144,14 @@ impl<'a> Search<'a> {
         if self.known.len() >= MOST_KNOWN {
             self.known.remove(0);
         }
-        self.known.push(program);
+        self.know(program);
         Ok(())
+    }
+
+    /// Makes others of it from now on.
+    fn know(&mut self, program: Program) {
+        self.fresh.push(program.clone());
+        self.known.push(program);
     }
 
     /// Leaves out what a program does not need to reach the places and outcomes `needed`.

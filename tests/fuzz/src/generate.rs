@@ -115,6 +115,22 @@ pub fn from_known(known: &[Program], rng: &mut Rng) -> Program {
     program
 }
 
+/// The programs in which one size or offset is another one: nearly all that goes wrong with a range does so right
+/// beside what goes well, and chance takes long to come there.
+pub fn neighbours(program: &Program) -> Vec<Program> {
+    let mut all = Vec::new();
+    for at in 0..program.lines.len() {
+        for (which, (kind, value)) in program.lines[at].clone().args_mut().enumerate() {
+            all.extend(kind.near(*value).map(|near| {
+                let mut neighbour = program.clone();
+                neighbour.lines[at].args[which] = near;
+                neighbour
+            }));
+        }
+    }
+    all
+}
+
 /// One of the programs; what was found of late more often.
 fn pick<'a>(known: &'a [Program], rng: &mut Rng) -> &'a Program {
     match rng.below(3) {
@@ -281,6 +297,21 @@ mod tests {
                 assert!(fds.all(|(_, &mut fd)| fd == 5));
             }
         }
+    }
+
+    #[test]
+    fn neighbours_differ_in_one_size() {
+        let text = "a0 set_size fd=0 size=0x2000\na0 pin fd=0 offset=0 len=0 ptr=good\n";
+        let program = Program::parse(text).unwrap();
+        let all = neighbours(&program);
+        assert_eq!(3 + 2 + 2, all.len());
+        for neighbour in &all {
+            let differ = |(a, b): &(&Line, &Line)| a.args != b.args;
+            let pairs = program.lines.iter().zip(&neighbour.lines);
+            assert_eq!(1, pairs.filter(differ).count());
+        }
+        let text = text.replace("len=0 ", "len=0x1000 ");
+        assert!(all.contains(&Program::parse(&text).unwrap()));
     }
 
     #[test]

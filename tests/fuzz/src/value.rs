@@ -114,6 +114,15 @@ impl Kind {
         }
     }
 
+    /// The numbers that stand for all those near `value`: what is a little more, a little less, one page, nothing.
+    pub fn near(self, value: u64) -> impl Iterator<Item = u64> {
+        let all = [value.wrapping_add(PAGE), value.wrapping_sub(PAGE), PAGE, 0];
+        let has_any = matches!(self, Self::Bytes);
+        (0..all.len())
+            .filter(move |&at| has_any && all[at] != value && !all[..at].contains(&all[at]))
+            .map(move |at| all[at])
+    }
+
     /// The number, or one that the kind can have. What is hostile is allowed; what would leave the
     /// places that a program has for itself is not.
     pub fn clamp(self, value: u64) -> u64 {
@@ -190,6 +199,15 @@ mod tests {
                 value = kind.mutate(value, &mut rng);
             }
         }
+    }
+
+    #[test]
+    fn what_is_near_is_another_one() {
+        let near = |kind: Kind, value| kind.near(value).collect::<Vec<_>>();
+        assert_eq!(vec![PAGE, 0u64.wrapping_sub(PAGE)], near(Kind::Bytes, 0));
+        assert_eq!(vec![2 * PAGE, 0], near(Kind::Bytes, PAGE));
+        assert_eq!(vec![0x6001, 0x4001, PAGE, 0], near(Kind::Bytes, 0x5001));
+        assert!(near(Kind::Fd, 1).is_empty());
     }
 
     #[test]
