@@ -44,13 +44,12 @@ GUEST_CPUS=2
 SLOWNESS=${SLOWNESS:-1}
 
 # Wall-clock limits in seconds: a test guest, its kernel until it is up, the model test and those of binder in it, the
-# unit tests, these on a copy with a mistake, the demonstration, the probe of kvm.
+# unit tests, the demonstration, the probe of kvm.
 TEST_TIMEOUT=$((2400 * SLOWNESS))
 BOOT_TIMEOUT=300
 MODEL_TIMEOUT=900
 BINDER_TIMEOUT=900
 UNIT_TIMEOUT=300
-MUTANT_TIMEOUT=60
 RUN_TIMEOUT=300
 PROBE_TIMEOUT=30
 
