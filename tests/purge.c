@@ -604,31 +604,31 @@ static void *drop_slab_once(void *ret)
 }
 
 /*
- * Switches it off while a scan waits for the folio of @p, and on again when that is over. Was it
- * the only one? Where all is slow, another one may have begun before, when this did not get on.
+ * Switches it off while a scan waits for the folio of @p, and on again when that is over. Returns
+ * how many scans had begun by then, or -errno: where all is slow, more than that one.
  */
-static bool switch_off_in_a_scan(const char *p)
+static long switch_off_in_a_scan(const char *p)
 {
 	const long scans = total("shrinker_calls");
 	int locker = open(LOCKER, O_WRONLY | O_CLOEXEC);
-	bool is_only_one = false;
 	char address[32];
 	pthread_t thread;
-	long ret;
+	long begun, ret, dropped;
 
 	snprintf(address, sizeof(address), "%p", p);
-	if (write(locker, address, strlen(address)) > 0 &&
-	    !pthread_create(&thread, NULL, drop_slab_once, &ret)) {
-		while (total("shrinker_calls") == scans)
-			usleep(1000);
-		write_text(SHRINKER, "N");
-		is_only_one = total("shrinker_calls") == scans + 1;
-		close(locker);
-		pthread_join(thread, NULL);
-		is_only_one &= !ret;
-		write_text(SHRINKER, "Y");
-	}
-	return is_only_one;
+	if (write(locker, address, strlen(address)) < 0)
+		return -errno;
+	ret = -pthread_create(&thread, NULL, drop_slab_once, &dropped);
+	if (ret)
+		return ret;
+	while (total("shrinker_calls") == scans)
+		usleep(1000);
+	write_text(SHRINKER, "N");
+	begun = total("shrinker_calls") - scans;
+	close(locker);
+	pthread_join(thread, NULL);
+	write_text(SHRINKER, "Y");
+	return dropped ?: begun;
 }
 
 /* A scan that is under way then ends with the part that it is at. */
@@ -636,6 +636,7 @@ TEST_F_TIMEOUT(purge, not_by_a_scan_that_had_begun_when_switched_off, 90)
 {
 	int other = region("other", self->len);
 	bool has_met = false;
+	long begun;
 	char *p;
 
 	if (access(LOCKER, F_OK))
@@ -647,7 +648,9 @@ TEST_F_TIMEOUT(purge, not_by_a_scan_that_had_begun_when_switched_off, 90)
 		memset(p, 'x', self->len);
 		ASSERT_EQ(0, unpin_pages(self->fd, 5, 5));
 		ASSERT_EQ(0, unpin_even_pages(other));
-		has_met = switch_off_in_a_scan(self->p + 5 * self->page);
+		begun = switch_off_in_a_scan(self->p + 5 * self->page);
+		ASSERT_LT(0, begun);
+		has_met = begun == 1;
 		if (has_met) {
 			EXPECT_EQ(0, zeroes(p));
 			EXPECT_EQ(ASHMEM_NOT_PURGED, pin(other, 0, 0));
