@@ -61,6 +61,9 @@ long purge_all(void);
 /* The unpinned pages of a region, from fdinfo. */
 long unpinned_pages(int fd);
 
+/* In which order ranges of several regions were unpinned is told by clock ticks: some of them. */
+#define TICKS_US	12000
+
 /* Have memory reclaim purge what it finds, through drop_caches: 0 or -errno. */
 long drop_slab(void);
 

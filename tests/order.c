@@ -24,8 +24,6 @@
 
 /* More regions than the driver has lists for them. */
 #define REGIONS		20
-/* Between regions the order is told by clock ticks: some of them. */
-#define TICKS_US	12000
 
 /* What is purged as one, by the number of its first page. */
 struct range {

@@ -220,6 +220,7 @@ TEST_F_TIMEOUT(purge, reclaim_waits_for_no_folio, 90)
 	ASSERT_EQ(0, map(other, self->len, PROT_RW, MAP_SHARED, &p));
 	memset(p, 'x', self->len);
 	ASSERT_EQ(0, unpin_pages(self->fd, 5, 5));
+	usleep(TICKS_US);
 	ASSERT_EQ(0, unpin_even_pages(other));
 	snprintf(address, sizeof(address), "%p", self->p + 5 * self->page);
 	ASSERT_LT(0, write(locker, address, strlen(address)));
@@ -647,6 +648,7 @@ TEST_F_TIMEOUT(purge, not_by_a_scan_that_had_begun_when_switched_off, 90)
 		memset(self->p, 'x', self->len);
 		memset(p, 'x', self->len);
 		ASSERT_EQ(0, unpin_pages(self->fd, 5, 5));
+		usleep(TICKS_US);
 		ASSERT_EQ(0, unpin_even_pages(other));
 		begun = switch_off_in_a_scan(self->p + 5 * self->page);
 		ASSERT_LT(0, begun);
