@@ -24,16 +24,19 @@ SPLATS = re.compile(
     r"INFO: task .* blocked|rcu: INFO: .*stall|soft lockup|hard LOCKUP|watchdog: BUG|"
     r"general protection fault|unable to handle|Unable to handle|Internal error|stack-protector|"
     r"refcount_t: |list_(add|del) corruption|Bad page|bad page state|Objects remaining|"
-    r"Call trace:|Call Trace:|rust_kernel: panicked|panicked at|[Oo]ut of memory: Killed"
+    r"Call trace:|Call Trace:|rust_kernel: panicked|panicked at|[Oo]ut of memory: Killed|"
+    # What watches has stopped to, or what it said is lost; and what a driver has left behind in debugfs.
+    r"ODEBUG disabled|memory leak detector disabled|printk messages dropped|"
+    r"'ashmem' already exists in '|already exists in 'ashmem'"
 )
 
 # What the kernel itself complains of when its allocations are made to fail while it loads a module, all of it in
 # the program that has them fail; and where such a report ends.
 FAULT_COMPLAINTS = re.compile(
     r"fault: vmalloc error: |__kmem_cache_create_args\(\S+\) failed with error -|"
-    r"WARNING: at event_define_fields\+\S+, CPU#\d+: fault/"
+    r"WARNING: at event_define_fields\+\S+, CPU#\d+: fault(_32)?/"
 )
-FAULT_COMM = re.compile(r"Comm: fault ")
+FAULT_COMM = re.compile(r"Comm: fault(_32)? ")
 FAULT_END = re.compile(r"</TASK>|---\[ end trace|el0t_64_sync\+")
 
 # A data race, and who takes part in it: the functions that read or write, with their modules. The kernel has
@@ -160,7 +163,7 @@ def without_announced_kills(lines):
 
 
 def without_answers_to_faults(lines):
-    """The lines, but for what the kernel says to the faults that the program "fault" puts into it."""
+    """The lines, but for what the kernel says to the faults that the program "fault", or "fault_32", puts into it."""
     kept, at = [], 0
     while at < len(lines):
         if FAULT_COMPLAINTS.search(lines[at]) and any(map(FAULT_COMM.search, lines[at : at + 5])):
@@ -185,7 +188,8 @@ def without_foreign_races(lines):
             continue
         report.append(line)
         if RACE_EDGE.search(line):
-            if is_ours(report):
+            # Another CPU may have had something to say meanwhile.
+            if is_ours(report) or any(map(SPLATS.search, report[1:])):
                 kept.extend(report)
             else:
                 foreign += 1

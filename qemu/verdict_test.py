@@ -57,6 +57,10 @@ SPLATS = [
     "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
     "UBSAN: array-index-out-of-bounds in x.c:1:2",
     "refcount_t: underflow; use-after-free.",
+    "Out of memory. ODEBUG disabled",
+    "kmemleak: Kernel memory leak detector disabled",
+    "** 12 printk messages dropped **",
+    "debugfs: 'totals' already exists in 'ashmem'",
 ]
 
 # What KCSAN prints about a race between two functions, each with its caller.
@@ -177,6 +181,8 @@ def main():
     for call, end in (("Call Trace:", "</TASK>"), ("Call trace:", "el0t_64_sync+0x154/0x158")):
         for comm, within, bad in (
             ("fault", "", False),
+            ("fault_32", "", False),
+            ("faulty", "", True),
             ("race", "", True),
             ("fault", "[    3.1] BUG: KASAN: x\n", True),
         ):
@@ -205,6 +211,8 @@ def main():
         what = ", ".join(between)
         expect(f"a race of {what}", bad, counts(console=console))
         expect(f"that and a splat {what}", True, counts(console=console + "[    4.0] BUG: x\n"))
+        within = report.replace("[    3.000006]", "[    3.1] WARNING: at x.c:1\n[    3.000006]")
+        expect(f"that and a splat within {what}", True, counts(console=GOOD_CONSOLE + within))
         cut = GOOD_CONSOLE + "".join(report.splitlines(True)[:-1])
         expect(f"that cut {what}", True, counts(console=cut))
 
