@@ -395,6 +395,28 @@ bool file_line(const char *path, const char *key, char *value, size_t len)
 	return found;
 }
 
+static void slab_shrink(const char *cache)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", cache);
+	write_text(path, "1");
+}
+
+long slab_info(const char *cache, enum slab_column column)
+{
+	char key[64], text[256];
+	long n[3];
+
+	if (column == SLAB_OBJECTS)
+		slab_shrink(cache);
+	snprintf(key, sizeof(key), "%s ", cache);
+	if (!file_line("/proc/slabinfo", key, text, sizeof(text)) ||
+	    sscanf(text, "%ld %ld %ld", &n[0], &n[1], &n[2]) != 3)
+		return -1;
+	return n[column];
+}
+
 long total(const char *key)
 {
 	char with_colon[64];

@@ -149,6 +149,14 @@ long cgroup_value(const char *cgroup, const char *file, const char *key);
 /* A figure of it; -1 if there is none. */
 long total(const char *key);
 
+/*
+ * A column of a cache's line in /proc/slabinfo; -1 where there is no such cache. For
+ * SLAB_OBJECTS the kernel is first made to give back what it keeps at hand, which
+ * it counts, too.
+ */
+enum slab_column { SLAB_OBJECTS, SLAB_OBJECT_SIZE = 2 };
+long slab_info(const char *cache, enum slab_column column);
+
 /* Run a function in a forked child: its result, or CHILD_SIGNALLED(). */
 long in_child(long (*fn)(void *arg), void *arg);
 

@@ -124,19 +124,43 @@ static const char *attempt(const struct operation *op, int n, struct faults *see
 	return wrong;
 }
 
+/* How many objects the driver has, of all its caches. */
+static long objects(void)
+{
+	return slab_info("ashmem_area_cache", SLAB_OBJECTS) +
+	       slab_info("ashmem_range_cache", SLAB_OBJECTS);
+}
+
+/* Are there no more of them than before, as soon as who works in the background has ended? */
+static bool is_back_at(long before)
+{
+	for (int i = 0; i < 100; i++) {
+		if (objects() <= before)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
 struct faults faults_run(const struct operation *op)
 {
 	struct faults seen = { 0 };
 	bool over = false;
+	long before;
 
 	/* Once without a fault: what is made at the first time for all is there then. */
 	seen.wrong = attempt(op, 0, &seen, &over);
 	seen.injected = 0;
 	seen.survived = 0;
 	over = false;
+	before = objects();
+	if (before < 0)
+		seen.wrong = "cannot be watched in slabinfo";
 	for (int n = 1; n <= MOST && !over && !seen.wrong; n++)
 		seen.wrong = attempt(op, n, &seen, &over);
 	if (!over && !seen.wrong)
 		seen.wrong = "never succeeds";
+	if (!seen.wrong && !is_back_at(before))
+		seen.wrong = "leaves objects in a slab cache";
 	return seen;
 }

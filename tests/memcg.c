@@ -17,7 +17,7 @@
 #include "ashmem_test.h"
 #include "harness.h"
 
-#define CACHE		"ashmem_area_cache "
+#define CACHE		"ashmem_area_cache"
 #define REGIONS		4000
 /* What the kernel may hold back or count late, in bytes. */
 #define SLACK		(128L << 10)
@@ -33,18 +33,6 @@ static long charged(const char *cgroup)
 {
 	sleep(3);
 	return cgroup_value(cgroup, "memory.stat", "slab ");
-}
-
-/* The size of an object of a cache, in the third column of slabinfo. */
-static long object_size(const char *cache)
-{
-	char text[256];
-	long size;
-
-	if (!file_line("/proc/slabinfo", cache, text, sizeof(text)) ||
-	    sscanf(text, "%*d %*d %ld", &size) != 1)
-		return -1;
-	return size;
 }
 
 /* What the child in the cgroup has seen there, in bytes. */
@@ -153,7 +141,7 @@ static long open_in_cgroup(void *arg)
 
 TEST_F_TIMEOUT(memcg, area_and_name_are_charged, 120)
 {
-	long size = object_size(CACHE), area;
+	long size = slab_info(CACHE, SLAB_OBJECT_SIZE), area;
 
 	ASSERT_LT(0, size);
 	self->seen->least_of_regions = size * REGIONS - SLACK;
@@ -215,7 +203,7 @@ static long unpin_elsewhere(void *arg)
 TEST_F_TIMEOUT(memcg, ranges_are_charged_to_the_opener, 120)
 {
 	struct costs *costs;
-	long entry = object_size("ashmem_range_cache ");
+	long entry = slab_info("ashmem_range_cache", SLAB_OBJECT_SIZE);
 
 	ASSERT_EQ(0, map(-1, sizeof(*costs), PROT_RW, MAP_SHARED |
 			 MAP_ANONYMOUS, (char **)&costs));
