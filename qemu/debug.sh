@@ -16,9 +16,9 @@ is_debug() {
 use_debug_kernel() {
 	local arch=$1 variant=$2 key fragments
 	fragments=("$TOP/qemu/debug/common.config" "$TOP/qemu/debug/$variant.config" "$TOP/qemu/debug/$arch.config")
-	key=$(cat "${fragments[@]}" | sha256sum | cut -c1-12)
 	# The toolchain is LLVM's: rustc and the C compiler must agree on what KASAN has them do.
 	KMAKE=(LLVM=1)
+	key=$({ cat "${fragments[@]}" && basename "$KSRC" && rustc --version && clang --version; } | sha256sum | cut -c1-12)
 	KDIR_CACHE=$CACHE/debug/${RELEASE%%+*}-$variant-$arch-$key
 	# That takes minutes, in which others may use the rest of the cache.
 	lock_cache "$variant-$arch"
@@ -32,8 +32,8 @@ use_debug_kernel() {
 	KOBJ=$KDIR_CACHE/build
 	RELEASE=$(<"$KOBJ/include/config/kernel.release")-$arch
 	KIMAGE=$KDIR_CACHE/vmlinuz
-	# What KASAN and kmemleak keep in mind about memory needs memory, and all of it takes time.
-	[ "$variant" != kasan ] || GUEST_MEMORY=$DEBUG_MEMORY
+	GUEST_MEMORY=$STOCK_MEMORY
+	[ "$variant" != kasan ] || GUEST_MEMORY=$KASAN_MEMORY
 	SLOWNESS=$DEBUG_SLOWNESS
 	TEST_TIMEOUT=$DEBUG_TIMEOUT
 }

@@ -37,7 +37,8 @@ SYSTEM_ROOT_PACKAGES=(apt ca-certificates initramfs-tools systemd systemd-sysv u
 GUEST_ARM64_PACKAGES=(busybox-static:arm64)
 
 # The guests.
-GUEST_MEMORY=1024
+STOCK_MEMORY=1024
+GUEST_MEMORY=$STOCK_MEMORY
 GUEST_CPUS=2
 
 # How much longer than its limit a suite may take, here or where it is slow.
@@ -46,15 +47,16 @@ SLOWNESS=${SLOWNESS:-1}
 # Wall-clock limits in seconds: a test guest, its kernel until it is up, the model test and those of binder in it, the
 # unit tests, the demonstration, the probe of kvm.
 TEST_TIMEOUT=$((2400 * SLOWNESS))
-BOOT_TIMEOUT=300
+BOOT_TIMEOUT=$((300 * SLOWNESS))
 MODEL_TIMEOUT=900
 BINDER_TIMEOUT=900
-UNIT_TIMEOUT=300
+UNIT_TIMEOUT=$((600 * SLOWNESS))
 RUN_TIMEOUT=300
 PROBE_TIMEOUT=30
 
-# The guests of debugging kernels: memory, how much longer a suite may take, and the limit for all of them.
-DEBUG_MEMORY=2048
+# The guests of debugging kernels: memory for what KASAN and kmemleak keep in mind, how much longer a suite may take, and
+# the limit for all of them.
+KASAN_MEMORY=2048
 DEBUG_SLOWNESS=$((10 * SLOWNESS))
 DEBUG_TIMEOUT=$((7200 * SLOWNESS))
 
