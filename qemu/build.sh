@@ -11,10 +11,10 @@ DRIVER_FILES=(
 	binder_fd.rs binder_fd
 )
 
-# source_key: the drivers and the suites as they are, in a word: without the tests of the packages, the lists of faults,
-# and the fuzzer. What takes hours keeps its results under that name, so that it need not be done in one go.
+# source_key: the drivers and the suites as they are, and who judges them, in a word: without the tests of the packages,
+# the lists of faults, and the fuzzer. What takes hours keeps its results under that name, so that it need not be done in one go.
 source_key() {
-	(cd "$TOP" && find "${DRIVER_FILES[@]}" tests lib -type f -not -path '*/target/*' -not -path 'tests/install/*' \
+	(cd "$TOP" && find "${DRIVER_FILES[@]}" tests lib qemu/verdict.py qemu/debug -type f -not -path '*/target/*' -not -path 'tests/install/*' \
 		-not -path 'tests/mutations/*' -not -path 'tests/fuzz/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12)
 }
 

@@ -4,13 +4,14 @@
 # Whether the suites see a fault in a driver: they run on copies with one each, in a guest each.
 
 # make mutations [MUTANTS=NAME,NAME] [KERNEL=cloud|kasan|kcsan]: what has been found before need not be found again, as
-# long as drivers and tests are the same.
+# long as drivers, tests and kernels are the same.
 mutations_all() {
 	local dir=$TOP/build/mutations kernel kernels results
 	[ "${ARCH:-x86_64}" = x86_64 ] || die "faults are looked for on x86_64 only"
 	mkdir -p "$dir"
 	rm -rf "$dir/files"
-	results=$dir/results-$(source_key)
+	KERNEL='' use_kernel x86_64
+	results=$dir/results-$(source_key)-$RELEASE
 	touch "$results"
 	step "$dir/all-faults" "put faults into copies of the drivers" \
 		make_faults "$dir/files" "${MUTANTS:-}"
@@ -130,21 +131,23 @@ boot_fault() {
 	wait "$guest" 2>/dev/null || true
 }
 
-# What has found the fault: a test, a report of the kernel, or else whatever the verdict complains of. If it is
-# for a certain test to find it, a report is all that counts beside that: others may fail on a busy machine.
+# What has found the fault: a test, or a report of the kernel. If it is for a certain test to find it, a report is all
+# that counts beside that: others may fail on a busy machine. Without a fault, whatever the verdict complains of counts.
 judge_fault() {
 	local log=$work/log verdict=$work/$number.verdict failed
+	# Whatever else there is to complain of: a guest that never came up has found nothing.
+	[ "$file" = - ] || grep -qsF "guest: the kernel is up" "$log/console.log" || return 0
 	python3 -B "$TOP/qemu/verdict.py" --kernel-source "$KSRC" \
 		"$name" "$log/ktap.log" "$log/console.log" "$log/qemu.status" >"$verdict" && return
-	failed=$(sed -n 's|^  FAILED: \([^ /:]*/[^ :]*\): .*|\1|p' "$verdict")
+	failed=$(sed -nE 's!^  FAILED: ([^ /:]*/[^ :]*|kmemleak): .*!\1!p' "$verdict")
 	{
 		if [ "$test" = - ]; then
 			say "$failed"
 		else
-			grep -xF "$suites/$test" <<<"$failed" || true
+			grep -xF -e "$suites/$test" -e "$test" <<<"$failed" || true
 		fi
 		sed -n '/^  FAILED: the kernel reported:/ { n; s/^ *\(\[[^]]*\] *\)*//p }' "$verdict"
-		[ "$test" != - ] || sed -n 's/^  FAILED: \([^:]*\).*/\1/p' "$verdict"
+		[ "$file" != - ] || sed -n 's/^  FAILED: \([^:]*\).*/\1/p' "$verdict"
 	} | awk 'NF && !found++'
 }
 
@@ -169,7 +172,6 @@ report_faults() {
 			printf '| %s | %s | %s | %s | %s |\n' "${name//_/ }" "$file" "${suites//,/, }" "$kernel" "$found" >>"$table"
 	done 3<"$dir/faults"
 	echo 0 >"$dir/status"
-	KERNEL='' use_kernel x86_64
 	say "the table is ${table#"$TOP"/}"
 	python3 -B "$TOP/qemu/verdict.py" --kernel-source "$KSRC" --host "faults in the drivers" "$log" "$dir/status"
 }

@@ -8,7 +8,7 @@ In LIST, a fault is a line `= name`, then where it is and what finds it,
 
     @ FILE SUITE[,SUITE]... [KERNEL]    or    @ FILE SUITE/TEST [KERNEL]
 
-with a test where no other one counts, and a debugging kernel where a stock one cannot show it; then the
+with a test where no other one counts ("kmemleak" for what is left when the suite has run), and a debugging kernel where a stock one cannot show it; then the
 old and the new lines as in tests/unit/mutants.py. For the fault number 7, DIRECTORY gets 07/FILE.
 Printed is a line for each that is wanted, or for all: number, name, kernel, suites, test, file; before
 that, for each kernel, one without a fault, with the number 00 and all suites.
