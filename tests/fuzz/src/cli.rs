@@ -15,12 +15,13 @@ by KCOV. To be run as root, in a kernel that may break. Prints TAP.
 
   --time SECONDS      when to end (default 60; without limit where only --calls
                       is given)
-  --calls N           after how many executed calls to end
+  --calls N           after how many executed calls to end: fewer in the time are
+                      a failure
   --corpus DIR        programs to begin with
   --out DIR|-         where programs go that reach more than those; - prints them
   --seed N            the seed of the random programs (default 1)
   --replay            only run the programs of the corpus, each once
-  --patience SECONDS  how long a program may take (default 30)
+  --patience SECONDS  how long a program may take (default 60)
   --blind             run without KCOV
   --log               tell the kernel's log each program before it is run
 ";
@@ -30,8 +31,8 @@ by KCOV. To be run as root, in a kernel that may break. Prints TAP.
 pub struct Options {
     /// When to end.
     pub time: Duration,
-    /// After how many calls to end.
-    pub calls: u64,
+    /// How many calls to execute, and then to end.
+    pub calls: Option<u64>,
     /// The programs to begin with.
     pub corpus: Option<PathBuf>,
     /// Where programs go that are found.
@@ -55,12 +56,12 @@ impl Options {
         let (mut time, mut calls) = (None, None);
         let mut this = Self {
             time: Duration::MAX,
-            calls: u64::MAX,
+            calls: None,
             corpus: None,
             out: None,
             seed: 1,
             replay: false,
-            patience: Duration::from_secs(30),
+            patience: Duration::from_secs(60),
             blind: false,
             log: false,
         };
@@ -87,7 +88,7 @@ impl Options {
             time = Some(Duration::from_secs(60));
         }
         this.time = time.unwrap_or(this.time);
-        this.calls = calls.unwrap_or(this.calls);
+        this.calls = calls;
         Ok(Some(this))
     }
 }
@@ -110,10 +111,13 @@ mod tests {
     #[test]
     fn what_limits_it() {
         let limits = |text| parse(text).unwrap().map(|o| (o.time.as_secs(), o.calls));
-        assert_eq!(Some((60, u64::MAX)), limits(""));
-        assert_eq!(Some((5, u64::MAX)), limits("--time 5"));
-        assert_eq!(Some((Duration::MAX.as_secs(), 7)), limits("--calls 7"));
-        assert_eq!(Some((5, 7)), limits("--time 5 --calls 7"));
+        assert_eq!(Some((60, None)), limits(""));
+        assert_eq!(Some((5, None)), limits("--time 5"));
+        assert_eq!(
+            Some((Duration::MAX.as_secs(), Some(7))),
+            limits("--calls 7")
+        );
+        assert_eq!(Some((5, Some(7))), limits("--time 5 --calls 7"));
         assert_eq!(None, limits("--help"));
     }
 

@@ -12,15 +12,17 @@ use crate::{
     corpus::{self, Entry, Seen},
     generate,
     program::Program,
+    proof::Done,
     report,
     rng::Rng,
     shared::{PLACE_WORDS, SIGNAL_WORDS, STABLE_WORDS},
+    spec::{Device, DEVICES},
     supervisor::{Ran, Supervisor},
 };
 
 /// How often it is told how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(60);
-/// So many programs that did not end are told.
+/// So many programs in which workers ended are told.
 const MOST_TOLD: u64 = 10;
 /// So many programs are known at most: those that were found first make room.
 const MOST_KNOWN: usize = 4000;
@@ -63,17 +65,18 @@ impl<'a> Search<'a> {
     /// Runs the programs of the corpus. The error is what is wrong, with the program.
     pub fn replay(&mut self, corpus: &[(String, Program)]) -> Result<(), String> {
         for (name, program) in corpus {
-            match self.run(program)? {
-                Some(signal) => self.seen.add(&signal),
-                None => println!("# {name} did not end"),
-            }
+            // They have ended before, or they would not be there.
+            let signal = self.run(program)?;
+            let signal = signal.ok_or_else(|| format!("a worker ended in {name}"))?;
+            self.seen.add(&signal);
             self.know(program.clone());
         }
         self.loaded = self.seen.clone();
         self.supervisor.check_leaks()
     }
 
-    /// Searches until the time or the calls are used up.
+    /// Searches until the time or the calls are used up. The error may also be that it has not done
+    /// enough for its result to mean anything.
     pub fn search(&mut self) -> Result<(), String> {
         let mut rng = Rng::new(self.options.seed);
         let mut told = Instant::now();
@@ -99,13 +102,35 @@ impl<'a> Search<'a> {
                 println!("# {}", self.progress());
             }
         }
-        self.supervisor.check_leaks()
+        self.supervisor.check_leaks()?;
+        self.done().lacks().map_or(Ok(()), Err)
+    }
+
+    /// What it has done.
+    fn done(&self) -> Done {
+        let shared = &self.supervisor.shared;
+        Done {
+            calls: shared.calls().load(Relaxed),
+            wanted_calls: self.options.calls,
+            places: (!self.options.blind).then(|| self.seen.count(0..PLACE_WORDS)),
+            served: self.served(),
+            programs: self.supervisor.programs(),
+            restarts: self.supervisor.restarts,
+        }
+    }
+
+    /// The devices, and how many ioctls of their own have succeeded.
+    fn served(&self) -> Vec<(&'static str, u64)> {
+        let served = |device| self.supervisor.shared.served(device).load(Relaxed);
+        let counts = [Device::Ashmem, Device::Binder].map(served);
+        DEVICES.into_iter().zip(counts).collect()
     }
 
     /// Whether it is time to end.
     fn is_over(&self) -> bool {
         let calls = self.supervisor.shared.calls().load(Relaxed);
-        self.begun.elapsed() >= self.options.time || calls >= self.options.calls
+        self.begun.elapsed() >= self.options.time
+            || self.options.calls.is_some_and(|wanted| calls >= wanted)
     }
 
     /// Runs a program: what it has reached, if it came to its end.
@@ -114,9 +139,9 @@ impl<'a> Search<'a> {
             Ok(Ran::Done(signal)) => Ok(Some(signal)),
             Ok(Ran::Not) => {
                 if self.supervisor.restarts <= MOST_TOLD {
-                    report::comment(&format!("did not end:\n{program}"));
+                    report::comment(&format!("a worker ended in:\n{program}"));
                 }
-                Ok(None)
+                self.done().ended_too_often().map_or(Ok(None), Err)
             }
             Err(text) => Err(format!("{text}\nthe program was:\n{program}")),
         }
@@ -196,7 +221,7 @@ impl<'a> Search<'a> {
         let shared = &self.supervisor.shared;
         let calls = shared.calls().load(Relaxed);
         let seconds = self.begun.elapsed().as_secs_f64().max(0.001);
-        vec![
+        let mut figures = vec![
             format!("executed_calls {calls}"),
             format!(
                 "calls_that_reached_a_driver {}",
@@ -217,7 +242,10 @@ impl<'a> Search<'a> {
             format!("programs_known {}", self.known.len()),
             format!("programs_worth_keeping {}", self.selected().len()),
             format!("restarts {}", self.supervisor.restarts),
-        ]
+        ];
+        let served = self.served().into_iter();
+        figures.extend(served.map(|(name, count)| format!("ioctls_served_by_{name} {count}")));
+        figures
     }
 
     /// Of what was found, what is needed beside the corpus.

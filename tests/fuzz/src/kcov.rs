@@ -6,10 +6,11 @@
 //! `Documentation/dev-tools/kcov.rst` of the kernel.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io,
     os::fd::{AsRawFd, OwnedFd},
     sync::atomic::Ordering::Relaxed,
+    thread,
 };
 
 use crate::{
@@ -42,6 +43,19 @@ impl Kcov {
         std::path::Path::new(FILE).exists()
     }
 
+    /// Whether it sees the driver of a device at work. If the driver is not built for it, no place
+    /// of it is ever new.
+    pub fn sees(device: &str) -> io::Result<bool> {
+        let look = || {
+            let kcov = Self::begin()?;
+            kcov.reset();
+            File::open(format!("/dev/{device}"))?;
+            Ok(kcov.count() != 0)
+        };
+        // The kernel looks at a thread until that ends.
+        thread::scope(|scope| scope.spawn(look).join().expect("it does not panic"))
+    }
+
     /// Begins to look at the calling thread.
     pub fn begin() -> io::Result<Self> {
         let fd: OwnedFd = OpenOptions::new().read(true).write(true).open(FILE)?.into();
@@ -60,9 +74,14 @@ impl Kcov {
         self.area.word(0).store(0, Relaxed);
     }
 
+    /// How many places were seen, as far as they fit.
+    fn count(&self) -> usize {
+        (self.area.word(0).load(Relaxed) as usize).min(WORDS - 1)
+    }
+
     /// Notes what was seen since [`reset`](Self::reset); returns whether it was anything.
     pub fn note(&self, shared: &Shared) -> bool {
-        let count = (self.area.word(0).load(Relaxed) as usize).min(WORDS - 1);
+        let count = self.count();
         let mut from = 0;
         for number in 1..=count {
             let place = self.area.word(number).load(Relaxed);

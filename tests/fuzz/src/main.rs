@@ -14,17 +14,19 @@
 //! | [`program`], [`generate`], [`rng`] | programs and their text, and how they come about |
 //! | [`exec`], [`scratch`], [`arena`] | carrying calls out; what they point to and map |
 //! | [`worker`], [`shared`], [`kcov`] | the processes that do so, and what they tell |
-//! | [`supervisor`], [`health`], [`oracle`] | what can go wrong |
+//! | [`supervisor`], [`health`], [`oracle`], [`proof`] | what can go wrong |
 //! | [`fuzz`], [`corpus`] | the search, and what it keeps |
 //! | [`sys`] | system calls: all that is unsafe |
 //! | [`cli`], [`report`] | the frame |
 //!
 //! # When something is wrong
 //!
-//! Wrong is what the kernel says (a splat, a taint), what [`oracle`] finds, a worker that cannot be
-//! killed, a module that is in use when nothing is open. The search ends there, and prints the
-//! program: `--replay` runs it again. If the kernel does not live long enough for that, `--log` and
-//! `panic_print=0x20` on the kernel's command line have the log at its end tell.
+//! Wrong is what the kernel says (a splat, a taint), what [`oracle`] finds, a program that does not
+//! end, a worker that cannot be killed, a module that is in use when nothing is open. The search
+//! ends there, and prints the program: `--replay` runs it again. If the kernel does not live long
+//! enough for that, `--log` and `panic_print=0x20` on the kernel's command line have the log at its
+//! end tell. Wrong is, too, when a search has done too little for its result to mean anything:
+//! [`proof`] says what.
 //!
 //! # Why no crate for fuzzing
 //!
@@ -45,6 +47,7 @@ mod kcov;
 mod names;
 mod oracle;
 mod program;
+mod proof;
 mod report;
 mod rng;
 mod scratch;
@@ -60,6 +63,7 @@ use std::process::ExitCode;
 use cli::Options;
 use fuzz::Search;
 use kcov::Kcov;
+use spec::DEVICES;
 use supervisor::Supervisor;
 
 fn main() -> ExitCode {
@@ -91,8 +95,8 @@ fn main() -> ExitCode {
 
 /// Does what the options say. The error is what is wrong.
 fn run(options: &Options) -> Result<(), String> {
-    if !options.blind && !Kcov::is_there() {
-        return Err("this kernel has no KCOV: --blind runs without it".to_owned());
+    if !options.blind {
+        check_coverage()?;
     }
     let corpus = match &options.corpus {
         Some(dir) => corpus::load(dir).map_err(|err| format!("{}: {err}", dir.display()))?,
@@ -110,4 +114,19 @@ fn run(options: &Options) -> Result<(), String> {
         report::keep(out, &search.selected())?;
     }
     result
+}
+
+/// Whether KCOV sees the drivers. The error is why not.
+fn check_coverage() -> Result<(), String> {
+    if !Kcov::is_there() {
+        return Err("this kernel has no KCOV: --blind runs without it".to_owned());
+    }
+    for device in DEVICES {
+        match Kcov::sees(device) {
+            Ok(true) => {}
+            Ok(false) => return Err(format!("{device} is not built for KCOV")),
+            Err(err) => return Err(format!("KCOV on {device}: {err}")),
+        }
+    }
+    Ok(())
 }

@@ -14,7 +14,7 @@ use std::{
 use crate::{
     program::{Line, Program, ACTORS, LINE_WORDS, MAX_LINES},
     rng::mix,
-    spec::Op,
+    spec::{Device, Op, DEVICES},
     sys::{self, Area, Outcome},
 };
 
@@ -41,8 +41,9 @@ mod at {
     /// Figures.
     pub const CALLS: usize = TIDY + 1;
     pub const REACHED: usize = CALLS + 1;
+    pub const SERVED: usize = REACHED + 1;
     /// What the oracle has to say: 0 for nothing.
-    pub const COMPLAINT: usize = REACHED + 1;
+    pub const COMPLAINT: usize = SERVED + DEVICES.len();
     /// The program: how many lines, and they.
     pub const COUNT: usize = COMPLAINT + 1;
     pub const LINES: usize = COUNT + 1;
@@ -151,6 +152,11 @@ impl Shared {
     /// How many of them ran code of the drivers.
     pub fn reached(&self) -> &AtomicU64 {
         self.0.word(at::REACHED)
+    }
+
+    /// How many ioctls of a device's own have succeeded.
+    pub fn served(&self, device: Device) -> &AtomicU64 {
+        self.0.word(at::SERVED + device as usize)
     }
 
     /// What the oracle has to say: 0 for nothing.

@@ -286,6 +286,18 @@ pub const THEMES: &[&[Op]] = &[
     ],
 ];
 
+/// The devices: their names in `/dev`, in the order of [`Device`].
+pub const DEVICES: [&str; 2] = ["ashmem", "binder_fd"];
+
+/// A device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// `/dev/ashmem`.
+    Ashmem,
+    /// `/dev/binder_fd`.
+    Binder,
+}
+
 impl Op {
     /// The call as the table describes it.
     pub fn spec(self) -> &'static Spec {
@@ -304,6 +316,31 @@ impl Op {
                 | Self::ReopenMap
                 | Self::EpollCreate
         )
+    }
+
+    /// The device that has carried it out if it succeeds, for ioctls that no other has.
+    pub fn served_by(self) -> Option<Device> {
+        match self {
+            Self::SetName
+            | Self::GetName
+            | Self::SetSize
+            | Self::GetSize
+            | Self::SetProtMask
+            | Self::GetProtMask
+            | Self::Pin
+            | Self::Unpin
+            | Self::PinStatus
+            | Self::Purge
+            | Self::FileId => Some(Device::Ashmem),
+            Self::Version
+            | Self::SetMaxThreads
+            | Self::SetManager
+            | Self::SetManagerExt
+            | Self::ThreadExit
+            | Self::ExtendedError
+            | Self::WriteRead => Some(Device::Binder),
+            _ => None,
+        }
     }
 
     /// The call with that name.

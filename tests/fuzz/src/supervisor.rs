@@ -27,8 +27,18 @@ const LEAK_EVERY: u64 = 64;
 pub enum Ran {
     /// It is done, and reached this.
     Done(Vec<u64>),
-    /// It took too long, or the workers ended. What it reached is not known.
+    /// The workers ended. What it reached is not known.
     Not,
+}
+
+/// How long to wait for a program is over.
+enum Waited {
+    /// All is tidy.
+    Tidy,
+    /// A worker has ended.
+    Ended,
+    /// It took too long.
+    Late,
 }
 
 /// Supervises the workers, which end with this process.
@@ -80,13 +90,17 @@ impl Supervisor {
         }
         self.run += 1;
         self.shared.start(program, self.run);
-        let is_done = self.wait();
-        if !is_done {
+        let waited = self.wait();
+        if !matches!(waited, Waited::Tidy) {
             // An oops may have left a lock behind, and then nobody ends.
             if let Some(trouble) = self.health.trouble() {
                 return Err(trouble);
             }
-            self.restart()?;
+        }
+        match waited {
+            Waited::Tidy => {}
+            Waited::Ended => self.restart()?,
+            Waited::Late => return Err(self.late()),
         }
         let complaint = self.shared.complaint().swap(0, Relaxed);
         if let Some(text) = Complaint::text(complaint) {
@@ -98,9 +112,9 @@ impl Supervisor {
         if self.run % LEAK_EVERY == 0 {
             self.check_leaks()?;
         }
-        Ok(match is_done {
-            true => Ran::Done(self.shared.signal()),
-            false => Ran::Not,
+        Ok(match waited {
+            Waited::Tidy => Ran::Done(self.shared.signal()),
+            _ => Ran::Not,
         })
     }
 
@@ -109,18 +123,32 @@ impl Supervisor {
         self.health.leak().map_or(Ok(()), Err)
     }
 
-    /// Waits until all is tidy; whether it is.
-    fn wait(&self) -> bool {
+    /// Waits until all is tidy, or cannot be.
+    fn wait(&self) -> Waited {
         let end = Instant::now() + self.patience;
         loop {
             let tidy = self.shared.tidy().load(Acquire);
             if tidy == self.run {
-                return true;
+                return Waited::Tidy;
             }
-            if Instant::now() > end || self.workers.iter().any(|&pid| sys::has_ended(pid)) {
-                return false;
+            if self.workers.iter().any(|&pid| sys::has_ended(pid)) {
+                return Waited::Ended;
+            }
+            if Instant::now() > end {
+                return Waited::Late;
             }
             sys::wait(self.shared.tidy(), tidy, LOOK);
+        }
+    }
+
+    /// What to say of a program that does not end. That is no result: no call of a program may take
+    /// long, for one that could wait is told not to, or is interrupted. Either the kernel does not
+    /// return, or this program has lost its way.
+    fn late(&mut self) -> String {
+        let stacks: String = self.workers.iter().map(|&pid| stacks(pid)).collect();
+        match self.end() {
+            Ok(()) => format!("it did not end in {:?}:\n{stacks}", self.patience),
+            Err(stuck) => stuck,
         }
     }
 
@@ -151,7 +179,7 @@ impl Supervisor {
     }
 }
 
-/// Where the threads of a process are in the kernel.
+/// Where the threads of a process are in the kernel; nothing of those that are not in there.
 fn stacks(pid: i32) -> String {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return String::new();

@@ -53,9 +53,15 @@ fn fork(work: impl FnOnce() -> io::Result<()>) -> io::Result<i32> {
     if let Some(pid) = sys::fork()? {
         return Ok(pid);
     }
-    if let Err(err) = work() {
-        println!("# a worker cannot work: {err}");
+    match work() {
+        Ok(()) => std::process::exit(1),
+        Err(err) => give_up(&err),
     }
+}
+
+/// Ends this process: the supervisor starts another one, unless it has seen too many end.
+fn give_up(err: &io::Error) -> ! {
+    println!("# a worker cannot work: {err}");
     std::process::exit(1);
 }
 
@@ -74,20 +80,13 @@ fn process(
         for number in actors {
             let (files, all_there) = (&files, &all_there);
             scope.spawn(move || {
-                let kcov = if is_blind { None } else { Some(Kcov::begin()) };
-                let actor = Actor::new(files).map(|hands| Seat {
-                    shared,
-                    files,
-                    actor: number,
-                    hands,
-                    kcov: kcov.and_then(Result::ok),
-                });
+                let seat = Seat::take(shared, files, number, is_blind);
                 // All that this process needs is open.
                 all_there.wait();
                 all_there.wait();
-                match actor {
-                    Ok(mut seat) if is_blind || seat.kcov.is_some() => seat.work(begun[number]),
-                    _ => std::process::exit(1),
+                match seat {
+                    Ok(mut seat) => seat.work(begun[number]),
+                    Err(err) => give_up(&err),
                 }
             });
         }
@@ -112,7 +111,23 @@ struct Seat<'a> {
     kcov: Option<Kcov>,
 }
 
-impl Seat<'_> {
+impl<'a> Seat<'a> {
+    /// The seat of the calling thread.
+    fn take(
+        shared: &'a Shared,
+        files: &'a Files,
+        actor: usize,
+        is_blind: bool,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            shared,
+            files,
+            actor,
+            hands: Actor::new(files)?,
+            kcov: if is_blind { None } else { Some(Kcov::begin()?) },
+        })
+    }
+
     /// Carries programs out for ever. The one with the number `begun` is none of its.
     fn work(&mut self, begun: u64) {
         let mut run = begun;
@@ -149,6 +164,9 @@ impl Seat<'_> {
                 if line.op.spec().counts {
                     self.shared.calls().fetch_add(1, Relaxed);
                     self.shared.reached().fetch_add(has_reached.into(), Relaxed);
+                }
+                if let (Some(device), Ok(_)) = (line.op.served_by(), outcome) {
+                    self.shared.served(device).fetch_add(1, Relaxed);
                 }
                 self.shared.finish(number);
             }
@@ -200,8 +218,8 @@ impl Seat<'_> {
         self.note();
         self.forget();
         // What cannot be unmapped would be in the way of the next program: then this process ends.
-        if arena::clear().is_err() {
-            std::process::exit(1);
+        if let Err(err) = arena::clear() {
+            give_up(&err);
         }
         self.note();
     }
