@@ -46,7 +46,7 @@ install uninstall:
 	$(error make $@ wants KDIR=, a kernel tree that has Rust enabled)
 
 $(TARGETS):
-	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' SLOWNESS='$(SLOWNESS)' TIME='$(TIME)' SEEDED='$(SEEDED)' V='$(V)' \
+	@ARCH='$(ARCH)' KERNEL='$(KERNEL)' ACCEL='$(ACCEL)' MIRROR='$(MIRROR)' TESTS='$(TESTS)' SLOWNESS='$(SLOWNESS)' TIME='$(TIME)' CALLS='$(CALLS)' SEEDED='$(SEEDED)' V='$(V)' \
 		MUTANTS='$(MUTANTS)' PROFILE='$(PROFILE)' qemu/main.sh $@
 
 clean:
@@ -62,7 +62,7 @@ help:
 	@echo 'make test        run every test suite on x86_64 and arm64'
 	@echo 'make test-debug  the same in kernels that look for what a stock kernel hides: KASAN, KCSAN and more'
 	@echo 'make bench       what each operation costs, beside its like on a memfd; PROFILE=row counts by symbol'
-	@echo 'make fuzz        random system calls in a debugging kernel, for ten minutes or TIME=; SEEDED=1 has a bug to find'
+	@echo 'make fuzz        random system calls in a debugging kernel, for ten minutes or TIME=, or until CALLS= are executed; SEEDED=1 has a bug to find'
 	@echo 'make stress      the tests of races over and over, for half an hour or TIME='
 	@echo 'make coverage    which lines of the modules the suites reach, and why not the others'
 	@echo 'make mutations   faults put into the modules one by one: the suites must find each (MUTANTS=name,name)'
@@ -79,4 +79,4 @@ help:
 	@echo 'make clean       remove what was built; make distclean also what was fetched'
 	@echo
 	@echo 'ARCH=x86_64|arm64   KERNEL=cloud|generic|rt|16k or a version or a release'
-	@echo 'ACCEL=tcg|kvm   MIRROR=(a Debian mirror)   TESTS=name,name   SLOWNESS=times   TIME=seconds   V=1'
+	@echo 'ACCEL=tcg|kvm   MIRROR=(a Debian mirror)   TESTS=name,name   SLOWNESS=times   TIME=seconds   CALLS=number   V=1'

@@ -152,7 +152,7 @@ enter_root() {
 	root=${ROOT:-$(root_path)}
 
 	is_root || options+=(--unshare-user --uid 0 --gid 0)
-	for name in ARCH KERNEL ACCEL TESTS SLOWNESS TIME SEEDED MUTANTS PROFILE V CI http_proxy https_proxy no_proxy; do
+	for name in ARCH KERNEL ACCEL TESTS SLOWNESS TIME CALLS SEEDED MUTANTS PROFILE V CI http_proxy https_proxy no_proxy; do
 		[ -z "${!name:-}" ] || options+=(--setenv "$name" "${!name}")
 	done
 	[ -e /etc/resolv.conf ] && options+=(--ro-bind "$(readlink -f /etc/resolv.conf)" /etc/resolv.conf)

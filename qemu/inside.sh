@@ -61,8 +61,8 @@ stress)
 	stress_guests "$(architectures x86_64)"
 	;;
 fuzz)
-	# It ends as soon as it has found the bug.
-	TIME=${TIME:-$((FUZZ_TIME * (${SEEDED:-0} ? 3 : 1)))}
+	# It ends as soon as it has found the bug, or has executed CALLS: a hundred a second is slow.
+	TIME=${TIME:-$((FUZZ_TIME * (${SEEDED:-0} ? 3 : 1) + ${CALLS:-0} / 100))}
 	fuzz_guests "$(architectures x86_64)"
 	;;
 mutations)

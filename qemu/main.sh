@@ -51,6 +51,9 @@ esac
 case ${TIME:-} in
 *[!0-9]*) die "TIME=$TIME is no number of seconds" ;;
 esac
+case ${CALLS:-} in
+*[!0-9]*) die "CALLS=$CALLS is no number of calls" ;;
+esac
 case ${KERNEL:-}${TESTS:-} in
 *[!A-Za-z0-9_,.+-]*) die "KERNEL= and TESTS= take letters, digits and _ , . + - only" ;;
 esac

@@ -108,7 +108,7 @@ test_guest() {
 		;;
 	fuzz)
 		name+=$list-
-		list+=" guest.seconds=$TIME"
+		list+=" guest.seconds=$TIME guest.calls=${CALLS:-}"
 		;;
 	bench-threads | binder) name+=$list- ;;
 	esac
