@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What must be so after each program, whatever it was.
+//! What must be so after each program that has unpinned anything, whatever else it did.
 //!
 //! Few things, and cheap ones: a model of the device is in `tests/model`.
 
