@@ -4,6 +4,7 @@
 
 mod ashmem;
 mod binder;
+mod compat;
 mod files;
 mod look;
 mod memory;
@@ -111,6 +112,7 @@ impl<'a> Actor<'a> {
             | Op::PinStatus
             | Op::Purge
             | Op::FileId => self.ashmem_call(line.op, a),
+            Op::Ioctl32 => self.compat_call(a),
             Op::Mmap
             | Op::Munmap
             | Op::Mremap

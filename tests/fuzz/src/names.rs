@@ -174,6 +174,26 @@ pub const IOCTL: Names = Names(&[
     ("BINDER_VERSION_0", 0xc000_6209),
 ]);
 
+/// Numbers of ioctls as 32-bit programs have them, and of some as they do not.
+pub const IOCTL_32: Names = Names(&[
+    ("SET_NAME", 0x4100_7701),
+    ("GET_NAME", 0x8100_7702),
+    ("SET_SIZE", 0x4004_7703),
+    ("GET_SIZE", 0x7704),
+    ("SET_PROT_MASK", 0x4004_7705),
+    ("GET_PROT_MASK", 0x7706),
+    ("PIN", 0x4008_7707),
+    ("UNPIN", 0x4008_7708),
+    ("STATUS", 0x7709),
+    ("PURGE", 0x770a),
+    ("FILE_ID", 0x8004_770b),
+    ("SET_SIZE_64", 0x4008_7703),
+    ("PROT_MASK_64", 0x4008_7705),
+    ("FILE_ID_64", 0x8008_770b),
+    ("BINDER_VERSION", 0xc004_6209),
+    ("BINDER_MAX_THREADS", 0x4004_6205),
+]);
+
 /// `flat_binder_object_flags` of a manager.
 pub const MANAGER: Names = Names(&[
     ("ACCEPTS_FDS", 0x100),

@@ -38,7 +38,7 @@ pub struct Scratch {
 impl Scratch {
     /// Maps it.
     pub fn new() -> io::Result<Self> {
-        let area = Area::new(WRITABLE + 2 * PAGE, false)?;
+        let area = Area::low(WRITABLE + 2 * PAGE)?;
         let protect = |at, prot: i32| {
             let args = [area.address(at), PAGE as u64, prot as u64];
             sys::call(libc::SYS_mprotect, &args).map_err(io::Error::from_raw_os_error)

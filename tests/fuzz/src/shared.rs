@@ -66,7 +66,7 @@ pub struct Shared(Area);
 impl Shared {
     /// Maps it.
     pub fn new() -> io::Result<Self> {
-        Area::new((at::SIGNAL + SIGNAL_WORDS) * 8, true).map(Self)
+        Area::shared((at::SIGNAL + SIGNAL_WORDS) * 8).map(Self)
     }
 
     /// Puts a program there and lets the actors begin with the run number `run`.

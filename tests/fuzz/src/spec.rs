@@ -133,6 +133,11 @@ calls! {
     /// `ASHMEM_GET_FILE_ID`.
     FileId "file_id" 1 call [("fd", Fd), ("ptr", Mostly(PTR))];
 
+    /// An ioctl of a 32-bit program, with a number or two; on arm64 there is none.
+    Ioctl32 "ioctl_32" 6 call [
+        ("fd", Fd), ("number", One(IOCTL_32)), ("value", Bytes), ("len", Bytes), ("ptr", Mostly(PTR))
+    ];
+
     /// `mmap` into the arena.
     Mmap "mmap" 16 call [
         ("fd", Fd), ("at", Cell), ("len", Bytes), ("prot", Flags(PROT)), ("flags", Flags(MAP)),
@@ -257,6 +262,7 @@ pub const THEMES: &[&[Op]] = &[
         Op::Read,
         Op::Lseek,
         Op::Fdinfo,
+        Op::Ioctl32,
     ],
     &[
         Op::PutFd,

@@ -7,8 +7,8 @@
 //! The calls of programs only tell the kernel addresses in an [`Area`], which is no memory of
 //! Rust's and is read and written as atomics; or addresses at which there is never anything. What
 //! programs map and unmap lies in the arena, a range of addresses far from where the kernel puts
-//! anything by itself. File descriptors of programs begin at [`FIRST_FD`], those of this program
-//! lie below.
+//! anything by itself. Below 4 GiB, where 32-bit calls reach, there is nothing but areas. File
+//! descriptors of programs begin at [`FIRST_FD`], those of this program lie below.
 
 use std::{
     io,
@@ -33,6 +33,40 @@ pub fn call(number: libc::c_long, args: &[u64]) -> Outcome {
     Ok(ret as u64)
 }
 
+/// An ioctl as 32-bit programs make it; the kernel must have `CONFIG_IA32_EMULATION`.
+#[cfg(target_arch = "x86_64")]
+pub fn ioctl_32(fd: u32, command: u32, argument: u32) -> Outcome {
+    /// `__NR_ioctl` of i386.
+    const IOCTL: i32 = 54;
+    let ret: i32;
+    // SAFETY: As for `call`. The compiler has a use of its own for `rbx`, which is as before in the end.
+    unsafe {
+        std::arch::asm!(
+            "xchg rbx, {fd}",
+            "int 0x80",
+            "xchg rbx, {fd}",
+            fd = inout(reg) u64::from(fd) => _,
+            inout("eax") IOCTL => ret,
+            in("ecx") command,
+            in("edx") argument,
+            out("r8") _,
+            out("r9") _,
+            out("r10") _,
+            out("r11") _,
+        );
+    }
+    match ret {
+        -4095..0 => Err(-ret),
+        _ => Ok(u64::from(ret as u32)),
+    }
+}
+
+/// An ioctl as 32-bit programs make it: 64-bit programs cannot.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn ioctl_32(_fd: u32, _command: u32, _argument: u32) -> Outcome {
+    Err(libc::ENOSYS)
+}
+
 /// The errno of the last call.
 fn errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(0)
@@ -52,14 +86,18 @@ unsafe impl Send for Area {}
 unsafe impl Sync for Area {}
 
 impl Area {
-    /// Maps `size` bytes, shared with all processes that are forked after it, if `is_shared`.
-    pub fn new(size: usize, is_shared: bool) -> io::Result<Self> {
-        let sharing = if is_shared {
-            libc::MAP_SHARED
-        } else {
-            libc::MAP_PRIVATE
-        };
-        Self::map(size, sharing | libc::MAP_ANONYMOUS, -1)
+    /// Maps `size` bytes, shared with all processes that are forked after it.
+    pub fn shared(size: usize) -> io::Result<Self> {
+        Self::map(size, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1)
+    }
+
+    /// Maps `size` bytes where 32-bit addresses reach, if that makes a difference here.
+    pub fn low(size: usize) -> io::Result<Self> {
+        #[cfg(target_arch = "x86_64")]
+        let low = libc::MAP_32BIT;
+        #[cfg(not(target_arch = "x86_64"))]
+        let low = 0;
+        Self::map(size, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | low, -1)
     }
 
     /// Maps `size` bytes of a file descriptor, shared.

@@ -25,7 +25,7 @@ use crate::{
     exec::{Actor, Files},
     kcov::Kcov,
     oracle,
-    program::{Program, ACTORS, PEER},
+    program::{Line, Program, ACTORS, PEER},
     shared::Shared,
     spec::Op,
     sys,
@@ -191,7 +191,8 @@ impl<'a> Seat<'a> {
         self.forget();
         // A look takes a tenth of the time: where nothing was unpinned there is little to see. Whether
         // there is one is up to the program alone, so that it complains again when it is replayed.
-        if program.lines.iter().any(|line| line.op == Op::Unpin) {
+        let may_unpin = |line: &Line| matches!(line.op, Op::Unpin | Op::Ioctl32);
+        if program.lines.iter().any(may_unpin) {
             if let Err(complaint) = oracle::look(&mut self.hands) {
                 self.shared.complaint().store(complaint as u64, Relaxed);
             }
