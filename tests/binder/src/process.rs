@@ -315,3 +315,21 @@ pub fn sleeps(thread: i32) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Waits until a thread of the calling process sleeps in an ioctl.
+pub fn sleeps_in_ioctl(thread: i32) -> Result<(), String> {
+    let path = format!("/proc/self/task/{thread}/syscall");
+    let start = Instant::now();
+    loop {
+        sleeps(thread)?;
+        // Its number is the first word; "running" is in its place where it sleeps no more.
+        let text = std::fs::read_to_string(&path).map_err(because(&path))?;
+        if text.split(' ').next() == Some(&libc::SYS_ioctl.to_string()) {
+            return Ok(());
+        }
+        if start.elapsed() > Duration::from_secs(30) {
+            return Err(format!("thread {thread} sleeps elsewhere: {text}"));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -4,15 +4,14 @@
 
 use std::{
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
-    sync::Barrier,
+    sync::{mpsc, Barrier},
     thread,
-    time::{Duration, Instant},
 };
 
 use ashmem_binder::{uapi, Binder, Errno, Parcel, Return, TransactionData};
 
 use crate::{
-    process::{run_first, stay_on_this_cpu, thread_id, Child},
+    process::{run_first, sleeps_in_ioctl, stay_on_this_cpu, thread_id, Child},
     scene::{
         await_reply, call, call_fails, call_for_data, ensure, enter, expect, is_complete, next,
         receive, respond, send_one_way, Scene, FAILED,
@@ -202,7 +201,7 @@ fn set_max_threads(binder: &Binder, mut most: u32) -> Result<(), String> {
 }
 
 /// Waits for a transaction, and counts how many threads are asked for before or with it.
-fn receive_and_count(binder: &Binder, asked: &mut usize) -> Result<TransactionData, String> {
+pub fn receive_and_count(binder: &Binder, asked: &mut usize) -> Result<TransactionData, String> {
     loop {
         let mut received = None;
         for returned in binder.read().map_err(|err| format!("read: {err:?}"))? {
@@ -551,19 +550,19 @@ fn signals_interrupt(scene: &Scene) -> Result<(), String> {
     for round in 0..5 {
         // Not a process: closing its copy of the device would end the read, too.
         thread::scope(|scope| {
-            scope.spawn(move || {
-                thread::sleep(Duration::from_millis(100));
+            let signaller = scope.spawn(move || {
+                sleeps_in_ioctl(tid)?;
                 // SAFETY: The thread waits for it.
                 unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, libc::SIGUSR1) };
+                Ok::<_, String>(())
             });
-            let start = Instant::now();
             let read = binder.write_read(&[], &mut space);
             expect(
                 read.result,
                 Err(Errno(libc::EINTR)),
                 &format!("round {round}"),
             )?;
-            ensure(start.elapsed() > Duration::from_millis(50), "it waited")
+            signaller.join().map_err(|_| "panic".to_string())?
         })?;
     }
     ensure(call(&binder, &Parcel::new())?.is_ok(), "a call after it")?;
@@ -574,26 +573,30 @@ fn signals_interrupt(scene: &Scene) -> Result<(), String> {
 /// Who closes a file descriptor of the open file lets all reads return.
 fn flush_ends_reads(scene: &Scene) -> Result<(), String> {
     let binder = scene.open();
+    let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let mut space = [0; 256];
-            let mut count = 0;
-            // The first returns at once, the second one waits.
-            for _ in 0..2 {
+            let mut read = || {
                 let read = binder.write_read(&[], &mut space);
                 expect(read.result, Ok(()), "a read")?;
                 ensure(
                     matches!(read.returns[..], [Return::Noop]),
                     "nothing was read",
-                )?;
-                count += 1;
-            }
-            expect(count, 2, "reads")
+                )
+            };
+            // The first returns at once, the second one waits.
+            read()?;
+            tell.send(thread_id()).map_err(|err| err.to_string())?;
+            read()
         });
-        thread::sleep(Duration::from_millis(200));
+        let sleeps = told
+            .recv()
+            .map_err(|err| err.to_string())
+            .and_then(sleeps_in_ioctl);
         // SAFETY: A file descriptor that nobody uses.
         unsafe { libc::close(libc::dup(binder.as_fd().as_raw_fd())) };
-        reader.join().map_err(|_| "panic".to_string())?
+        reader.join().map_err(|_| "panic".to_string())?.and(sleeps)
     })
 }
 
