@@ -317,16 +317,25 @@ impl Process {
                 .writer()
                 .write(&PROTOCOL_VERSION)
                 .map_err(|_| EINVAL),
-            GET_EXTENDED_ERROR => {
-                let error = {
-                    let mut state = self.lock();
-                    let own = thread.state.access_mut(&mut state);
-                    core::mem::replace(&mut own.extended_error, ExtendedError::none(0))
-                };
-                user(size_of::<ExtendedError>()).writer().write(&error)
-            }
+            GET_EXTENDED_ERROR => self.tell_extended_error(thread, arg),
             _ => Err(EINVAL),
         }
+    }
+
+    /// Writes why the last transaction of a thread has failed, and forgets it: `BINDER_GET_EXTENDED_ERROR`.
+    ///
+    /// `EFAULT`; then it is not forgotten.
+    fn tell_extended_error(&self, thread: &Thread, arg: usize) -> Result {
+        let error = thread.state.access(&self.lock()).extended_error;
+        let user = UserSlice::new(UserPtr::from_addr(arg), size_of::<ExtendedError>());
+        user.writer().write(&error)?;
+        let mut state = self.lock();
+        let own = thread.state.access_mut(&mut state);
+        // Another one may have come meanwhile, from who replies.
+        if own.extended_error == error {
+            own.extended_error = ExtendedError::none(0);
+        }
+        Ok(())
     }
 
     /// Writes, then reads: `BINDER_WRITE_READ`.

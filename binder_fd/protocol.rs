@@ -85,8 +85,8 @@ constants! {
 
 /// A structure of the UAPI: plain numbers without padding, as large as `$c` is.
 macro_rules! structure {
-    ($(#[$doc:meta])* $name:ident: $c:ident { $($(#[$field_doc:meta])* $field:ident: $t:ty,)* }) => {
-        $(#[$doc])*
+    ($(#[$attribute:meta])* $name:ident: $c:ident { $($(#[$field_doc:meta])* $field:ident: $t:ty,)* }) => {
+        $(#[$attribute])*
         #[repr(C)]
         #[derive(Clone, Copy, Default)]
         pub(crate) struct $name {
@@ -219,6 +219,7 @@ structure! {
 
 structure! {
     /// Why the last transaction of a thread has failed: `struct binder_extended_error`.
+    #[derive(PartialEq)]
     ExtendedError: binder_extended_error {
         /// The transaction's number.
         id: u32,

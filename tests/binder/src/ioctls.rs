@@ -26,6 +26,10 @@ pub const TESTS: &[(&str, Test)] = &[
     ("manager_of_another_user", manager_of_another_user),
     ("first_read_returns", first_read_returns),
     ("extended_error_is_forgotten", extended_error_is_forgotten),
+    (
+        "extended_error_that_cannot_be_told",
+        extended_error_that_cannot_be_told,
+    ),
 ];
 
 fn version(scene: &Scene) -> Result<(), String> {
@@ -260,6 +264,24 @@ fn extended_error_is_forgotten(scene: &Scene) -> Result<(), String> {
         binder.extended_error(),
         (dead, -libc::EINVAL),
         "without a manager",
+    )?;
+    let ok = uapi::binder_driver_return_protocol_BR_OK;
+    expect(binder.extended_error(), (ok, 0), "asked again")
+}
+
+/// An error that could not be written to where it was wanted is not lost.
+fn extended_error_that_cannot_be_told(scene: &Scene) -> Result<(), String> {
+    let binder = scene.open();
+    let failed = call(&binder, &ashmem_binder::Parcel::new())?;
+    ensure(matches!(failed, Err(Return::Dead)), "no manager")?;
+    for pointer in [0, 8, 1 << 63, u64::MAX - 3] {
+        let result = binder.ioctl(u64::from(uapi::BINDER_GET_EXTENDED_ERROR), pointer);
+        expect(result, Err(Errno(libc::EFAULT)), &format!("{pointer:#x}"))?;
+    }
+    expect(
+        binder.extended_error(),
+        (crate::scene::DEAD, -libc::EINVAL),
+        "where it can be written",
     )?;
     let ok = uapi::binder_driver_return_protocol_BR_OK;
     expect(binder.extended_error(), (ok, 0), "asked again")

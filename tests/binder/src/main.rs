@@ -95,6 +95,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "the kernel's binder is not meant to be unloaded",
     ),
     (
+        "extended_error_that_cannot_be_told",
+        "the kernel's binder has forgotten it by then",
+    ),
+    (
         "references_in_parcels",
         "the kernel's binder translates them",
     ),
