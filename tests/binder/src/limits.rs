@@ -380,20 +380,44 @@ fn threads_are_bounded(scene: &Scene) -> Result<(), String> {
     expect(ask(&scene.open_unmapped()), Ok(()), "another open file")
 }
 
+/// The shortest times for two things, each of which is done up to so often. What else runs on the host makes either
+/// longer, now and then, and never shorter: it is tried again until `is_fine`.
+fn shortest_times(
+    tries: usize,
+    mut measure: impl FnMut() -> Result<(Duration, Duration), String>,
+    is_fine: impl Fn(Duration, Duration) -> bool,
+) -> Result<(Duration, Duration), String> {
+    let mut shortest = (Duration::MAX, Duration::MAX);
+    for _ in 0..tries {
+        let (one, other) = measure()?;
+        shortest = (one.min(shortest.0), other.min(shortest.1));
+        if is_fine(shortest.0, shortest.1) {
+            break;
+        }
+    }
+    Ok(shortest)
+}
+
 /// Closing a file that many threads have used takes less time than it took these threads to begin and end.
 fn many_threads_go_at_once(scene: &Scene) -> Result<(), String> {
     const THREADS: usize = 256;
-    let binder = scene.open_unmapped();
-    let start = Instant::now();
-    for number in 0..THREADS {
-        expect(ask(&binder), Ok(()), &format!("thread {number}"))?;
-    }
-    let used = start.elapsed();
-    let start = Instant::now();
-    drop(binder);
-    let closed = start.elapsed();
+    const TRIES: usize = 5;
+    let measure = || {
+        let binder = scene.open_unmapped();
+        let start = Instant::now();
+        for number in 0..THREADS {
+            expect(ask(&binder), Ok(()), &format!("thread {number}"))?;
+        }
+        let used = start.elapsed();
+        let start = Instant::now();
+        drop(binder);
+        Ok((used, start.elapsed()))
+    };
+    // One after the other they would take a while each, however fast the host is: the kernel waits for itself.
+    let is_soon = |used, closed| closed < used;
+    let (used, closed) = shortest_times(TRIES, measure, is_soon)?;
     println!("# {used:?} for {THREADS} threads, {closed:?} to close the file");
-    ensure(closed < used, "it is soon closed")
+    ensure(is_soon(used, closed), "it is soon closed")
 }
 
 /// The module cannot be unloaded while a file is open or a mapping is there.
@@ -456,6 +480,7 @@ fn unread_completions(scene: &Scene) -> Result<(), String> {
 /// A thread that ends takes as long for each reply that it has not read, however many there are.
 fn unread_replies(scene: &Scene) -> Result<(), String> {
     const FEW: u32 = 100;
+    const TRIES: usize = 3;
     let times = 160 / slowness().min(5) as u32;
     let (_server, line) = scene.server(|binder, line| loop {
         let tr = receive(binder)?;
@@ -475,14 +500,18 @@ fn unread_replies(scene: &Scene) -> Result<(), String> {
         expect(exit, Ok(()), "BINDER_THREAD_EXIT")?;
         Ok(start.elapsed())
     };
-    let few = [end_with(FEW)?, end_with(FEW)?, end_with(FEW)?];
-    let few = few.into_iter().min().expect("three");
-    let many = end_with(FEW * times)?;
-    println!("# {few:?} with {FEW} replies, {many:?} with {times} times as many");
+    let measure = || {
+        let few = [end_with(FEW)?, end_with(FEW)?, end_with(FEW)?];
+        let few = few.into_iter().min().expect("three");
+        Ok((few, end_with(FEW * times)?))
+    };
     // What takes longer is disturbed more by what else runs on the host: eight times for each has been seen.
     // Each with all that are before it is more than forty times, where the kernel itself is not slow.
+    let is_linear = |few: Duration, many| many < few * times * 20;
+    let (few, many) = shortest_times(TRIES, measure, is_linear)?;
+    println!("# {few:?} with {FEW} replies, {many:?} with {times} times as many");
     ensure(
-        many < few * times * 20,
+        is_linear(few, many),
         "it takes longer for each, the more there are",
     )
 }
