@@ -13,6 +13,7 @@ use std::{
 use ashmem_binder::{uapi, Binder, Errno, Parcel, Return};
 
 use crate::{
+    group::Group,
     process::{
         because, is_ending, leave_output, limit_fds, open_fds, pipe, stay_on_this_cpu, system_time,
         Child, Line,
@@ -52,78 +53,7 @@ pub const TESTS: &[(&str, Test)] = &[
 ];
 
 /// The size of a large buffer, in bytes.
-const LARGE: usize = 4 << 20;
-
-/// A memory cgroup, until it is dropped.
-struct Group;
-
-impl Group {
-    /// Where it is.
-    const PATH: &str = "/sys/fs/cgroup/binder_fd";
-
-    /// A new one.
-    fn new() -> Result<Self, String> {
-        if fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+memory").is_err() {
-            return Err(format!("{SKIP}there is no memory controller of cgroup2"));
-        }
-        fs::create_dir(Self::PATH).map_err(because(Self::PATH))?;
-        Ok(Self)
-    }
-
-    /// From now on the calling process is in it.
-    fn enter(&self) -> Result<(), String> {
-        let procs = format!("{}/cgroup.procs", Self::PATH);
-        fs::write(procs, "0").map_err(because("enter the group"))
-    }
-
-    /// Starts a server in it that has a large buffer.
-    fn server(
-        &self,
-        scene: &Scene,
-        work: impl FnOnce(&Binder) -> Result<(), String>,
-    ) -> Result<Child, String> {
-        let (ours, theirs) = Line::pair();
-        let server = Child::fork(|| {
-            self.enter()?;
-            let mut binder = scene.open_unmapped();
-            binder.map(LARGE).map_err(|err| format!("{err:?}"))?;
-            scene.serve(&binder, 0, 0)?;
-            theirs.tell(1);
-            work(&binder)
-        });
-        ours.hear()?;
-        Ok(server)
-    }
-
-    /// What it is charged for, in bytes.
-    fn usage(&self) -> Result<usize, String> {
-        Self::number_in("memory.current")
-    }
-
-    /// The most that it has ever been charged for, in bytes.
-    fn peak(&self) -> Result<usize, String> {
-        Self::number_in("memory.peak")
-    }
-
-    /// A number in one of its files.
-    fn number_in(name: &str) -> Result<usize, String> {
-        let text = fs::read_to_string(format!("{}/{name}", Self::PATH)).map_err(because(name))?;
-        let number = text.trim().parse();
-        number.map_err(|_| format!("{name}: {text}"))
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // It goes when nobody is in it any more.
-        for _ in 0..100 {
-            if fs::remove_dir(Self::PATH).is_ok() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
+pub const LARGE: usize = 4 << 20;
 
 /// The buffer is charged to the memory cgroup of who has mapped it, not of who fills it.
 fn the_receiver_pays(scene: &Scene) -> Result<(), String> {

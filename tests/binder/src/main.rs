@@ -16,6 +16,7 @@ mod deaths;
 mod fault;
 mod faults;
 mod fds;
+mod group;
 mod hostile;
 mod ioctls;
 mod limits;
