@@ -46,7 +46,6 @@ pub const TESTS: &[(&str, Test)] = &[
     ("many_threads_go_at_once", many_threads_go_at_once),
     ("unread_completions", unread_completions),
     ("unread_replies", unread_replies),
-    ("module_stays_while_used", module_stays_while_used),
     // The last ones: when they fail, the module may stay in use for long.
     ("killed_while_it_reads", killed_while_it_reads),
     ("killed_while_it_writes", killed_while_it_writes),
@@ -348,31 +347,6 @@ fn many_threads_go_at_once(scene: &Scene) -> Result<(), String> {
     let (used, closed) = shortest_times(TRIES, measure, is_soon)?;
     println!("# {used:?} for {THREADS} threads, {closed:?} to close the file");
     ensure(is_soon(used, closed), "it is soon closed")
-}
-
-/// The module cannot be unloaded while a file is open or a mapping is there.
-fn module_stays_while_used(scene: &Scene) -> Result<(), String> {
-    let unload = || {
-        // SAFETY: The name is a string.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_delete_module,
-                c"binder_fd".as_ptr(),
-                libc::O_NONBLOCK,
-            )
-        };
-        (result, Errno::last())
-    };
-    let in_use = (-1, Errno(libc::EWOULDBLOCK));
-    let binder = scene.open_unmapped();
-    expect(unload(), in_use, "with an open file")?;
-    let map = binder.try_map(4096, libc::PROT_READ);
-    let map = map.map_err(|err| format!("mmap: {err:?}"))?;
-    drop(binder);
-    expect(unload(), in_use, "with a mapping, and no open file")?;
-    // SAFETY: The mapping is this test's. When it goes, nobody uses the module: the runner looks.
-    unsafe { libc::munmap(map, 4096) };
-    Ok(())
 }
 
 /// A sender that never reads that its parcels are on their way can go on for ever.

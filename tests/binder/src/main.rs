@@ -22,6 +22,7 @@ mod ioctls;
 mod limits;
 mod lsm;
 mod missing_page;
+mod module;
 mod process;
 mod scene;
 mod threads;
@@ -93,6 +94,10 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ),
     (
         "module_stays_while_used",
+        "the kernel's binder is not meant to be unloaded",
+    ),
+    (
+        "unloaded_against_open",
         "the kernel's binder is not meant to be unloaded",
     ),
     (
@@ -180,6 +185,7 @@ fn main() -> ExitCode {
         deaths::TESTS,
         hostile::TESTS,
         lsm::TESTS,
+        module::TESTS,
         limits::TESTS,
     ]
     .concat();
