@@ -15,7 +15,7 @@ use std::{
 
 use ashmem_binder::Errno;
 
-use crate::{process::because, scene::ensure, SKIP};
+use crate::{process::because, scene::ensure};
 
 /// More than any operation has: one that never succeeds ends there.
 const MOST: u32 = 100_000;
@@ -87,13 +87,17 @@ fn out_of_sight(file: fs::File) -> Result<fs::File, String> {
 
 /// Tries something with the first, the second, ... fault, and at last without one: each time it sets a
 /// scene, has the fault [`during`](Fault::during) one operation, and looks at what came of it.
+///
+/// A kernel that cannot is an error: nothing else is tested here.
 pub fn each(
     name: &str,
     mut attempt: impl FnMut(&Fault<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     let path = Path::new("/proc/thread-self/fail-nth");
     if !path.exists() {
-        return Err(format!("{SKIP}this kernel puts no faults in"));
+        return Err(
+            "this kernel puts no faults in: it is without CONFIG_FAULT_INJECTION_DEBUG_FS".into(),
+        );
     }
     for kind in KINDS {
         let dir = Path::new("/sys/kernel/debug").join(kind);
