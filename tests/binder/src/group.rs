@@ -2,7 +2,10 @@
 
 //! A memory cgroup: what those in it are charged for.
 
-use std::{fs, thread, time::Duration};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use ashmem_binder::Binder;
 
@@ -64,6 +67,32 @@ impl Group {
         Self::number_in("memory.peak")
     }
 
+    /// What of that is the kernel's own memory, in bytes: whole pages, those of objects included.
+    pub fn kernel_memory() -> Result<usize, String> {
+        // What each CPU has counted is summed up when somebody asks, but only where that is much by now.
+        for _ in 0..2 {
+            touch_pages();
+        }
+        let path = format!("{}/memory.stat", Self::PATH);
+        let text = fs::read_to_string(&path).map_err(because(&path))?;
+        let value = text.lines().find_map(|line| line.strip_prefix("kernel "));
+        let value = value.and_then(|value| value.parse().ok());
+        value.ok_or(format!("no number of the kernel's in {path}"))
+    }
+
+    /// Waits until that is no more than `most`. Returns what it is: more, if that never comes.
+    pub fn kernel_memory_within(most: usize) -> Result<usize, String> {
+        let start = Instant::now();
+        loop {
+            // Much is freed when all CPUs have been seen idle, or in user space.
+            let size = Self::kernel_memory()?;
+            if size <= most || start.elapsed() > Duration::from_secs(5) {
+                return Ok(size);
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// A number in one of its files.
     fn number_in(name: &str) -> Result<usize, String> {
         let text = fs::read_to_string(format!("{}/{name}", Self::PATH)).map_err(because(name))?;
@@ -82,4 +111,12 @@ impl Drop for Group {
             thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// Has pages of the calling process come and go: as many as make a difference to who counts them, on any machine.
+fn touch_pages() {
+    const SIZE: usize = 4 << 20;
+    let mut pages = vec![0u8; SIZE];
+    pages.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    std::hint::black_box(pages);
 }

@@ -33,6 +33,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use group::Group;
 use scene::Scene;
 
 /// A test: what it does on a scene of its own; the error is what went wrong.
@@ -138,6 +139,8 @@ fn slowness() -> usize {
 
 /// The seconds that a test may take, where nothing is slow.
 const LIMIT: u32 = 180;
+/// As above, where each is of some operations, over and over.
+const LIMIT_WITH_FAULTS: u32 = 400;
 
 /// Whether nobody uses the module of `device`; where that cannot be told, nobody does.
 fn is_unused(device: &Path) -> bool {
@@ -152,12 +155,14 @@ fn is_unused(device: &Path) -> bool {
     users.unwrap_or(true)
 }
 
-/// Runs a test, and looks whether anything of it is left.
-fn run(device: &Path, test: Test) -> Result<(), String> {
+/// Runs a test, in `group` if there is one, and looks whether anything of it is left.
+fn run(device: &Path, group: Option<&Group>, test: Test) -> Result<(), String> {
     let scene = Scene::new(device);
     process::Child::fork(|| {
+        group.map_or(Ok(()), Group::enter)?;
+        let limit = group.map_or(LIMIT, |_| LIMIT_WITH_FAULTS);
         // SAFETY: It only sets a timer, whose signal ends this process.
-        unsafe { libc::alarm(LIMIT * slowness() as u32) };
+        unsafe { libc::alarm(limit * slowness() as u32) };
         test(&scene)
     })
     .join()?;
@@ -203,6 +208,14 @@ fn main() -> ExitCode {
         println!("Bail out! there is no {}", device.display());
         return ExitCode::FAILURE;
     }
+    // There all memory is counted.
+    let group = match is_fault.then(Group::new).transpose() {
+        Ok(group) => group,
+        Err(text) => {
+            println!("Bail out! {text}");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut has_failed = false;
     for (number, (name, test)) in (1..).zip(&tests) {
         let difference = DIFFERENCES.iter().find(|(other, _)| other == name);
@@ -210,7 +223,7 @@ fn main() -> ExitCode {
             println!("ok {number} {name} # SKIP {why}");
             continue;
         }
-        match run(&device, *test) {
+        match run(&device, group.as_ref(), *test) {
             Ok(()) => println!("ok {number} {name}"),
             Err(text) if text.starts_with(SKIP) => {
                 println!("ok {number} {name} # SKIP {}", &text[SKIP.len()..]);
