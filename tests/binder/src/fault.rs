@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Faults put into an operation: the first thing in it that can fail fails, then the second, until
-//! nothing is left that could. The kernel counts them for the calling thread: `fail-nth`.
+//! nothing is left that could. The kernel counts them for the calling thread: `fail-nth`. What kind each was of, it
+//! counts, too, so an error must be the one that is documented for that.
 
 use std::{
     cell::Cell,
@@ -10,15 +11,34 @@ use std::{
         fd::{AsRawFd, FromRawFd},
         unix::fs::FileExt,
     },
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use ashmem_binder::Errno;
 
-use crate::{group::Group, process::because, scene::ensure};
+use crate::{
+    group::Group,
+    process::because,
+    scene::{ensure, expect},
+};
 
 /// More than any operation has: one that never succeeds ends there.
 const MOST: u32 = 100_000;
+
+/// Where the kernel is told of faults.
+const DEBUGFS: &str = "/sys/kernel/debug";
+
+/// The faults there are, in debugfs.
+const KINDS: [&str; 3] = ["failslab", "fail_page_alloc", "fail_usercopy"];
+
+/// What fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Memory is not to be had.
+    Memory,
+    /// Something cannot be copied from or to the program.
+    Copy,
+}
 
 /// How often an operation is tried with all its faults while its memory is counted, and from how many pages more on
 /// that is too much. The kernel keeps some bytes at hand for each CPU, no more than a page, of which a guest has two:
@@ -26,22 +46,23 @@ const MOST: u32 = 100_000;
 /// A page each time is seen in spite of noise; noise alone may have to be looked at for longer.
 const PASSES: [(usize, usize); 2] = [(5, 2), (10, 8)];
 
-/// The faults there are, in debugfs.
-const KINDS: [&str; 3] = ["failslab", "fail_page_alloc", "fail_usercopy"];
-
 /// The fault of one try.
 pub struct Fault<'a> {
     /// The thread's `fail-nth`.
     file: &'a fs::File,
     /// Which one.
     nth: u32,
-    /// Whether it has been put in.
-    is_done: Cell<bool>,
+    /// What has been put in.
+    kind: Cell<Option<Kind>>,
 }
 
 impl Fault<'_> {
     /// Runs the operation that has the fault.
     pub fn during<R>(&self, operation: impl FnOnce() -> R) -> R {
+        for kind in KINDS {
+            // The kernel counts down. What is never 0 limits nothing.
+            fs::write(times_left(kind), "1").expect("the number of faults");
+        }
         self.arm(self.nth);
         let result = operation();
         let mut text = [0; 16];
@@ -50,23 +71,54 @@ impl Fault<'_> {
             Ok(len) => text[..len].starts_with(b"0"),
             Err(_) => false,
         };
-        self.is_done.set(is_over);
         self.arm(0);
+        let kind = is_over && self.nth != 0;
+        self.kind.set(kind.then(kind_of_the_last));
         result
     }
 
     /// Whether it has been put in.
     pub fn is_done(&self) -> bool {
-        self.is_done.get()
+        self.kind().is_some()
     }
 
-    /// An error that a fault explains: no memory, or a failed copy.
+    /// What has been put in.
+    pub fn kind(&self) -> Option<Kind> {
+        self.kind.get()
+    }
+
+    /// The error that the fault explains: `ENOMEM`, or `EFAULT` for what cannot be copied.
     pub fn explains(&self, error: Errno) -> Result<(), String> {
-        ensure(self.is_done(), &format!("{error:?} without a fault"))?;
+        self.explains_as(error, &[libc::EFAULT])
+    }
+
+    /// As above, where something else is documented for what cannot be copied.
+    pub fn explains_as(&self, error: Errno, for_copy: &[i32]) -> Result<(), String> {
+        let kind = self.kind().ok_or(format!("{error:?} without a fault"))?;
+        let documented: &[i32] = match kind {
+            Kind::Memory => &[libc::ENOMEM],
+            Kind::Copy => for_copy,
+        };
         ensure(
-            [libc::ENOMEM, libc::EFAULT].contains(&error.0),
-            &format!("fault {}: {error:?}", self.nth),
+            documented.contains(&error.0),
+            &format!("{error:?} of {kind:?}, not {documented:?}"),
         )
+    }
+
+    /// Carries out an operation with the fault. If it fails, that is with `ENOMEM`, or for what cannot be copied with
+    /// `for_copy`; then `as_before` must hold, and the same operation must succeed.
+    pub fn retried(
+        &self,
+        for_copy: i32,
+        operation: impl Fn() -> Result<(), Errno>,
+        as_before: impl FnOnce() -> Result<(), String>,
+    ) -> Result<(), String> {
+        let Err(error) = self.during(&operation) else {
+            return Ok(());
+        };
+        self.explains_as(error, &[for_copy])?;
+        as_before().map_err(|text| format!("when it has failed: {text}"))?;
+        expect(operation(), Ok(()), "again")
     }
 
     /// The thing of this number fails; 0: none.
@@ -77,6 +129,23 @@ impl Fault<'_> {
         result
             .or_else(|_| self.file.write_all_at(text.as_bytes(), 0))
             .expect("fail-nth");
+    }
+}
+
+/// Where the kernel counts down the faults of a kind.
+fn times_left(kind: &str) -> PathBuf {
+    Path::new(DEBUGFS).join(kind).join("times")
+}
+
+/// What kind the last fault was of: the kernel counts them.
+fn kind_of_the_last() -> Kind {
+    let last = KINDS.into_iter().find(|kind| {
+        let left = fs::read_to_string(times_left(kind)).expect("the number of faults");
+        left.trim() == "0"
+    });
+    match last.expect("a fault of a kind") {
+        "fail_usercopy" => Kind::Copy,
+        _ => Kind::Memory,
     }
 }
 
@@ -97,8 +166,16 @@ fn out_of_sight(file: fs::File) -> Result<fs::File, String> {
 /// Afterwards the kernel must not have more memory than before. There must have been a fault.
 pub fn each(
     name: &str,
-    mut attempt: impl FnMut(&Fault<'_>) -> Result<(), String>,
+    attempt: impl FnMut(&Fault<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
+    ensure(each_if_any(name, attempt)? > 0, &format!("{name}: a fault"))
+}
+
+/// As above, for what may have nothing in it that can fail. Returns how many faults there were.
+pub fn each_if_any(
+    name: &str,
+    mut attempt: impl FnMut(&Fault<'_>) -> Result<(), String>,
+) -> Result<u32, String> {
     let file = prepare()?;
     let faults = pass(name, &file, &mut attempt)?;
     println!("# figure: {name}: {faults} faults");
@@ -114,7 +191,7 @@ pub fn each(
         after = Group::kernel_memory_within(too_much - 1)?;
         println!("# {name}: {before} bytes before, {after} after {passes} times as many faults");
         if after < too_much {
-            return ensure(faults > 0, &format!("{name}: a fault"));
+            return Ok(faults);
         }
     }
     Err(format!("{name}: {} bytes are lost", after - before))
@@ -131,7 +208,7 @@ fn prepare() -> Result<fs::File, String> {
         );
     }
     for kind in KINDS {
-        let dir = Path::new("/sys/kernel/debug").join(kind);
+        let dir = Path::new(DEBUGFS).join(kind);
         fs::write(dir.join("verbose"), "0").map_err(because(kind))?;
         // Allocations that may sleep fail, too; not each kind has these.
         for (file, value) in [
@@ -158,9 +235,10 @@ fn pass(
 ) -> Result<u32, String> {
     // Once without a fault first.
     for nth in 0..MOST {
-        let is_done = Cell::new(false);
-        let fault = Fault { file, nth, is_done };
-        attempt(&fault).map_err(|text| format!("{name}, fault {nth}: {text}"))?;
+        let kind = Cell::new(None);
+        let fault = Fault { file, nth, kind };
+        attempt(&fault)
+            .map_err(|text| format!("{name}, fault {nth}, {:?}: {text}", fault.kind()))?;
         if nth != 0 && !fault.is_done() {
             return Ok(nth - 1);
         }
