@@ -417,6 +417,25 @@ long slab_info(const char *cache, enum slab_column column)
 	return n[column];
 }
 
+long slab_objects(const char *prefix)
+{
+	static char caches[512][64];
+	int count = 0;
+	char line[256];
+	long sum = 0;
+	FILE *f = fopen("/proc/slabinfo", "re");
+
+	if (!f)
+		return -1;
+	while (count < 512 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, prefix, strlen(prefix)))
+			sscanf(line, "%63s", caches[count++]);
+	fclose(f);
+	while (count--)
+		sum += slab_info(caches[count], SLAB_OBJECTS);
+	return sum;
+}
+
 long total(const char *key)
 {
 	char with_colon[64];

@@ -156,6 +156,8 @@ long total(const char *key);
  */
 enum slab_column { SLAB_OBJECTS, SLAB_OBJECT_SIZE = 2 };
 long slab_info(const char *cache, enum slab_column column);
+/* The objects of all caches whose names begin so. */
+long slab_objects(const char *prefix);
 
 /* Run a function in a forked child: its result, or CHILD_SIGNALLED(). */
 long in_child(long (*fn)(void *arg), void *arg);

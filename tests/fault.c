@@ -618,8 +618,9 @@ FIXTURE_VARIANT_ADD(fault, read) {
 FIXTURE_VARIANT_ADD(fault, seek_data) {
 	.op = {
 		.name = "seek_data",
+		/* In a 32-bit program the position is written to memory. */
 		.begin = mapped, .run = run_seek_data, .check = unchanged, .done = unchanged,
-		.end = end,
+		.end = end, .errors = { EFAULT },
 	},
 };
 
@@ -738,6 +739,7 @@ FIXTURE_VARIANT_ADD(fault, debugfs_areas) {
 FIXTURE_VARIANT_ADD(fault, load_ashmem) {
 	.op = {
 		.name = "load_ashmem",
+		.once = true,
 		.begin = unloaded_ashmem, .run = run_load, .check = is_not_loaded,
 		.done = is_loaded, .end = end_loaded, .can_fail = true,
 		.errors = { ENOMEM, EFAULT },
@@ -747,6 +749,7 @@ FIXTURE_VARIANT_ADD(fault, load_ashmem) {
 FIXTURE_VARIANT_ADD(fault, load_binder_fd) {
 	.op = {
 		.name = "load_binder_fd",
+		.once = true,
 		.begin = unloaded_binder_fd, .run = run_load, .check = is_not_loaded,
 		.done = is_loaded, .end = end_loaded, .can_fail = true,
 		.errors = { ENOMEM, EFAULT },
@@ -759,6 +762,7 @@ TEST_F_TIMEOUT(fault, is_survived, 600)
 
 	ksft_print_msg("figure: %s: %d faults, %d of them survived\n", variant->op.name,
 		       seen.injected, seen.survived);
+	TH_LOG("%ld objects more", seen.more);
 	if (seen.wrong)
 		TH_LOG("fault %d: %s; the result was %ld", seen.injected, seen.wrong,
 		       seen.result);

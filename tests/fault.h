@@ -22,6 +22,8 @@ struct operation {
 	bool (*check)(void *scene);
 	bool (*done)(void *scene);
 	void (*end)(void *scene);
+	/* Takes long: all its faults are put in once. */
+	bool once;
 	/* That there is to be a fault at all: something in it allocates, or copies. */
 	bool can_fail;
 	/* What it may fail with, ending with 0. */
@@ -40,12 +42,14 @@ struct faults {
 	/* What went wrong, NULL if nothing did; and the result of that try. */
 	const char *wrong;
 	long result;
+	/* How many more objects the kernel has after many times as many faults. */
+	long more;
 };
 
 /*
  * Runs an operation with the first, the second, ... fault, and at last without
  * one. After each that it fails of it is tried again on the same scene, without
- * a fault, and must succeed.
+ * a fault, and must succeed. Then all that many times over: no objects may be lost.
  */
 struct faults faults_run(const struct operation *op);
 
