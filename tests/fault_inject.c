@@ -191,8 +191,8 @@ struct faults faults_run(const struct operation *op)
 		seen.wrong = "loses objects of the driver's";
 	if (op->once)
 		return seen;
-	seen.more = more_than(charged, charged_objects, PASSES - 1);
-	if (seen.more >= PASSES)
+	seen.more = more_than(charged, charged_objects, PASSES / 2);
+	if (seen.more > PASSES / 2)
 		seen.wrong = "loses objects";
 	return seen;
 }

@@ -18,6 +18,7 @@ use ashmem_binder::Errno;
 
 use crate::{
     group::Group,
+    objects,
     process::because,
     scene::{ensure, expect},
 };
@@ -42,7 +43,7 @@ pub enum Kind {
 
 /// How often an operation is tried with all its faults while its memory is counted, and from how many pages more on
 /// that is too much. The kernel keeps some bytes at hand for each CPU, no more than a page, of which a guest has two:
-/// that is noise. What is lost is lost each time: a page at least, or objects, which kmemleak finds where there are few.
+/// that is noise. What is lost is lost each time: a page at least, or an object, and objects are counted by themselves.
 /// A page each time is seen in spite of noise; noise alone may have to be looked at for longer.
 const PASSES: [(usize, usize); 2] = [(5, 2), (10, 8)];
 
@@ -181,12 +182,19 @@ pub fn each_if_any(
     println!("# figure: {name}: {faults} faults");
 
     // What is made at the first time for all is there now.
+    let objects = objects::charged()?;
     let before = Group::kernel_memory()?;
     let mut after = before;
     for (passes, pages) in PASSES {
         for _ in 0..passes {
             pass(name, &file, &mut attempt)?;
         }
+        let more = objects::charged_within(objects + passes / 2)?.saturating_sub(objects);
+        println!("# {name}: {more} objects more");
+        ensure(
+            more <= passes / 2,
+            &format!("{name}: {more} objects are lost"),
+        )?;
         let too_much = before + pages * 4096;
         after = Group::kernel_memory_within(too_much - 1)?;
         println!("# {name}: {before} bytes before, {after} after {passes} times as many faults");

@@ -23,6 +23,7 @@ mod limits;
 mod lsm;
 mod missing_page;
 mod module;
+mod objects;
 mod process;
 mod scene;
 mod threads;
