@@ -33,7 +33,7 @@ SPLATS = re.compile(
 # What the kernel itself complains of when its allocations are made to fail while it loads a module, all of it in
 # the program that has them fail; and where such a report ends.
 FAULT_COMPLAINTS = re.compile(
-    r"fault: vmalloc error: |__kmem_cache_create_args\(\S+\) failed with error -|"
+    r"fault(_32)?: vmalloc error: |__kmem_cache_create_args\(\S+\) failed with error -|"
     r"WARNING: at event_define_fields\+\S+, CPU#\d+: fault(_32)?/"
 )
 FAULT_COMM = re.compile(r"Comm: fault(_32)? ")
