@@ -136,7 +136,7 @@ boot_fault() {
 judge_fault() {
 	local log=$work/log verdict=$work/$number.verdict failed
 	# Whatever else there is to complain of: a guest that never came up has found nothing.
-	[ "$file" = - ] || grep -qsF "guest: the kernel is up" "$log/console.log" || return 0
+	[ "$file" = - ] || name=$log/ is_up || return 0
 	python3 -B "$TOP/qemu/verdict.py" --kernel-source "$KSRC" \
 		"$name" "$log/ktap.log" "$log/console.log" "$log/qemu.status" >"$verdict" && return
 	failed=$(sed -nE 's!^  FAILED: ([^ /:]*/[^ :]*|kmemleak): .*!\1!p' "$verdict")

@@ -419,21 +419,29 @@ long slab_info(const char *cache, enum slab_column column)
 
 long slab_objects(const char *prefix)
 {
-	static char caches[512][64];
-	int count = 0;
-	char line[256];
-	long sum = 0;
-	FILE *f = fopen("/proc/slabinfo", "re");
+	char line[256], cache[64];
+	long sum = 0, objects;
+	int caches = 0;
 
-	if (!f)
-		return -1;
-	while (count < 512 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, prefix, strlen(prefix)))
-			sscanf(line, "%63s", caches[count++]);
-	fclose(f);
-	while (count--)
-		sum += slab_info(caches[count], SLAB_OBJECTS);
-	return sum;
+	/* What they keep at hand is given back before anything is counted. */
+	for (int is_shrunk = 0; is_shrunk < 2; is_shrunk++) {
+		FILE *f = fopen("/proc/slabinfo", "re");
+
+		if (!f)
+			return -1;
+		while (fgets(line, sizeof(line), f)) {
+			if (strncmp(line, prefix, strlen(prefix)) ||
+			    sscanf(line, "%63s %ld", cache, &objects) != 2)
+				continue;
+			caches++;
+			if (is_shrunk)
+				sum += objects;
+			else
+				slab_shrink(cache);
+		}
+		fclose(f);
+	}
+	return caches ? sum : -1;
 }
 
 long total(const char *key)

@@ -156,7 +156,7 @@ long total(const char *key);
  */
 enum slab_column { SLAB_OBJECTS, SLAB_OBJECT_SIZE = 2 };
 long slab_info(const char *cache, enum slab_column column);
-/* The objects of all caches whose names begin so. */
+/* The objects of all caches whose names begin so; -1 where there are no such caches. */
 long slab_objects(const char *prefix);
 
 /* Run a function in a forked child: its result, or CHILD_SIGNALLED(). */

@@ -444,8 +444,7 @@ static bool leaves_nothing(const char *module)
 		return false;
 	if (strcmp(module, "ashmem"))
 		return true;
-	return access(DEBUGFS, F_OK) && slab_info("ashmem_area_cache", SLAB_OBJECTS) < 0 &&
-	       slab_info("ashmem_range_cache", SLAB_OBJECTS) < 0;
+	return access(DEBUGFS, F_OK) && slab_objects(OWN_CACHES) < 0;
 }
 
 static bool is_not_loaded(void *scene)

@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+/* What the names of the driver's own slab caches begin with. */
+#define OWN_CACHES	"ashmem_"
+
 /*
  * An operation. Each try has a scene of its own: @begin makes it (what it opens,
  * @end closes), @run does the operation once and returns what it did or -errno,

@@ -133,16 +133,16 @@ static const char *attempt(const struct operation *op, int n, struct faults *see
 /* How many objects there are in the driver's own caches. */
 static long own_objects(void)
 {
-	return slab_objects("ashmem_");
+	return slab_objects(OWN_CACHES);
 }
 
 /*
- * And with those in which its others are, which are charged to who asks for them. The kernel
+ * And in those in which its others are, which are charged to who asks for them. The kernel
  * has some of its own there, but not what its slab caches themselves need.
  */
 static long charged_objects(void)
 {
-	return slab_objects("kmalloc-cg-") + own_objects();
+	return slab_objects("kmalloc-cg-");
 }
 
 /* How many more there are than before, as soon as who works in the background has ended. */
@@ -181,7 +181,7 @@ struct faults faults_run(const struct operation *op)
 	pass(op, &seen);
 	own = own_objects();
 	charged = charged_objects();
-	if (own < 0)
+	if (own < 0 || charged < 0)
 		seen.wrong = "cannot be watched in slabinfo";
 	for (int i = 0; i < PASSES && !op->once && !seen.wrong; i++)
 		pass(op, &seen);

@@ -12,6 +12,8 @@ use std::{
         unix::fs::FileExt,
     },
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use ashmem_binder::Errno;
@@ -189,20 +191,33 @@ pub fn each_if_any(
         for _ in 0..passes {
             pass(name, &file, &mut attempt)?;
         }
-        let more = objects::charged_within(objects + passes / 2)?.saturating_sub(objects);
+        let more = falls_to(objects + passes / 2, objects::charged)?.saturating_sub(objects);
         println!("# {name}: {more} objects more");
         ensure(
             more <= passes / 2,
             &format!("{name}: {more} objects are lost"),
         )?;
         let too_much = before + pages * 4096;
-        after = Group::kernel_memory_within(too_much - 1)?;
+        after = falls_to(too_much - 1, Group::kernel_memory)?;
         println!("# {name}: {before} bytes before, {after} after {passes} times as many faults");
         if after < too_much {
             return Ok(faults);
         }
     }
     Err(format!("{name}: {} bytes are lost", after - before))
+}
+
+/// Waits until a measure is no more than `most`. Returns what it is: more, if that never comes.
+fn falls_to(most: usize, measure: impl Fn() -> Result<usize, String>) -> Result<usize, String> {
+    let start = Instant::now();
+    loop {
+        // Much is freed when all CPUs have been seen idle, or in user space.
+        let size = measure()?;
+        if size <= most || start.elapsed() > Duration::from_secs(5) {
+            return Ok(size);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// Makes the kernel put in faults; only for who asks. Returns the calling thread's `fail-nth`.

@@ -20,7 +20,7 @@ use crate::{
         await_reply, call, call_fails, call_for_data, ensure, enter, expect, next, send_one_way,
         Scene, BUFFER, DEAD, FAILED,
     },
-    threads::{is_ready, receive_and_count, set_no_wait},
+    threads::{is_ready, receive_and_count, set_max_threads, set_no_wait},
     Test,
 };
 
@@ -231,15 +231,6 @@ fn threads_asked_for(binder: &Binder, line: &Line) -> Result<usize, String> {
     line.hear()?;
     expect(binder.write(&Binder::free(&tr)).result, Ok(()), "free")?;
     Ok(asked)
-}
-
-/// Lets the kernel ask for `most` threads.
-fn set_max_threads(binder: &Binder, most: u32) -> Result<(), Errno> {
-    let most = Cell::new(most);
-    binder.ioctl(
-        u64::from(uapi::BINDER_SET_MAX_THREADS),
-        most.as_ptr() as u64,
-    )
 }
 
 fn faults_in_max_threads(scene: &Scene) -> Result<(), String> {
@@ -699,8 +690,8 @@ const FILES: usize = 2;
 /// What it tells of a call that has failed, in place of how many files came.
 const HAS_FAILED: u8 = u8::MAX;
 
-/// Starts a client that calls over and over, with files, and each time has another buffer. Of each call it tells how many files came with the reply, and
-/// the errno if it has failed.
+/// Starts a client that calls over and over, with files, and each time has another buffer. Of each call it tells how
+/// many files came with the reply, and the errno if it has failed.
 fn telling_client(scene: &Scene) -> (Child, Line) {
     let (ours, theirs) = Line::pair();
     let client = Child::fork(move || {

@@ -2,10 +2,7 @@
 
 //! A memory cgroup: what those in it are charged for.
 
-use std::{
-    fs, thread,
-    time::{Duration, Instant},
-};
+use std::{fs, thread, time::Duration};
 
 use ashmem_binder::Binder;
 
@@ -78,19 +75,6 @@ impl Group {
         let value = text.lines().find_map(|line| line.strip_prefix("kernel "));
         let value = value.and_then(|value| value.parse().ok());
         value.ok_or(format!("no number of the kernel's in {path}"))
-    }
-
-    /// Waits until that is no more than `most`. Returns what it is: more, if that never comes.
-    pub fn kernel_memory_within(most: usize) -> Result<usize, String> {
-        let start = Instant::now();
-        loop {
-            // Much is freed when all CPUs have been seen idle, or in user space.
-            let size = Self::kernel_memory()?;
-            if size <= most || start.elapsed() > Duration::from_secs(5) {
-                return Ok(size);
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
     }
 
     /// A number in one of its files.

@@ -2,10 +2,7 @@
 
 //! How many objects the kernel has that are charged to who asks for them: all of `binder_fd`'s are.
 
-use std::{
-    fs, thread,
-    time::{Duration, Instant},
-};
+use std::fs;
 
 use crate::process::because;
 
@@ -20,18 +17,6 @@ pub fn charged() -> Result<usize, String> {
         fs::write(&shrink, "1").map_err(because(&shrink))?;
     }
     Ok(caches()?.iter().map(|(_, objects)| objects).sum())
-}
-
-/// Waits until there are no more than `most`. Returns how many there are: more, if that never comes.
-pub fn charged_within(most: usize) -> Result<usize, String> {
-    let start = Instant::now();
-    loop {
-        let objects = charged()?;
-        if objects <= most || start.elapsed() > Duration::from_secs(5) {
-            return Ok(objects);
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// The caches, and how many objects each has.

@@ -195,9 +195,8 @@ fn a_busy_thread_gets_nothing_new(scene: &Scene) -> Result<(), String> {
 const REGISTER: [u8; 4] = uapi::binder_driver_command_protocol_BC_REGISTER_LOOPER.to_ne_bytes();
 
 /// Lets the kernel ask for so many threads.
-fn set_max_threads(binder: &Binder, mut most: u32) -> Result<(), String> {
-    let set = binder.ioctl_on(uapi::BINDER_SET_MAX_THREADS, &mut most);
-    expect(set, Ok(()), "max threads")
+pub fn set_max_threads(binder: &Binder, mut most: u32) -> Result<(), Errno> {
+    binder.ioctl_on(uapi::BINDER_SET_MAX_THREADS, &mut most)
 }
 
 /// Waits for a transaction, and counts how many threads are asked for before or with it.
@@ -225,7 +224,7 @@ fn reply_and_free(binder: &Binder, tr: &TransactionData) -> Result<(), String> {
 
 fn spawn_looper(scene: &Scene) -> Result<(), String> {
     let (server, _line) = scene.server(|binder, _| {
-        set_max_threads(binder, 2)?;
+        expect(set_max_threads(binder, 2), Ok(()), "max threads")?;
         let mut asked = 0;
         for round in 0..6 {
             // No other thread waits, so each read that gets something asks, until there are enough; the
@@ -261,7 +260,7 @@ fn spawn_looper(scene: &Scene) -> Result<(), String> {
 fn looper_that_was_not_asked_for(scene: &Scene) -> Result<(), String> {
     const ROUNDS: usize = 3;
     let (server, _line) = scene.server(|binder, _| {
-        set_max_threads(binder, 2)?;
+        expect(set_max_threads(binder, 2), Ok(()), "max threads")?;
         let mut asked = 0;
         for round in 0..ROUNDS {
             let tr = receive_and_count(binder, &mut asked)?;
@@ -575,7 +574,9 @@ fn flush_ends_reads(scene: &Scene) -> Result<(), String> {
     let binder = scene.open();
     let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
-        let reader = scope.spawn(|| {
+        let binder = &binder;
+        // What tells is the thread's: if it ends early, nobody waits for it.
+        let reader = scope.spawn(move || {
             let mut space = [0; 256];
             let mut read = || {
                 let read = binder.write_read(&[], &mut space);
