@@ -37,7 +37,7 @@ FAULT_COMPLAINTS = re.compile(
     r"WARNING: at event_define_fields\+\S+, CPU#\d+: fault(_32)?/"
 )
 FAULT_COMM = re.compile(r"Comm: fault(_32)? ")
-FAULT_END = re.compile(r"</TASK>|---\[ end trace|el0t_64_sync\+")
+FAULT_END = re.compile(r"</TASK>|---\[ end trace|el0t_(64|32)_sync\+")
 
 # A data race, and who takes part in it: the functions that read or write, with their modules. The kernel has
 # races of its own that nobody minds; those count in which a function of ours is, or has called what is.

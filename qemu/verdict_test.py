@@ -178,7 +178,11 @@ def main():
     for splat in SPLATS:
         expect(splat, True, counts(console=GOOD_CONSOLE + f"[   10.000000] {splat}\n"))
 
-    for call, end in (("Call Trace:", "</TASK>"), ("Call trace:", "el0t_64_sync+0x154/0x158")):
+    for call, end in (
+        ("Call Trace:", "</TASK>"),
+        ("Call trace:", "el0t_64_sync+0x154/0x158"),
+        ("Call trace:", "el0t_32_sync+0x158/0x160"),
+    ):
         for comm, within, bad in (
             ("fault", "", False),
             ("fault_32", "", False),
