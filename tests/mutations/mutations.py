@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
-from mutants import apply, read_list
+from mutants import apply, read_list, refuse_twins
 
 STOCK = "cloud"
 
@@ -57,16 +57,16 @@ def main():
         print("00", "unchanged", kernel, ",".join(suites), "-", "-", sep="\t")
 
     # All are applied: a list that has come to differ from the drivers is to be mended.
-    names = {}
+    copies = []
     for number, (name, (file, suites, test, kernel, old, new)) in enumerate(faults.items(), 1):
         copy = Path(directory, f"{number:02}", file)
         copy.parent.mkdir(parents=True)
         lines = apply(Path(tree, file).read_text().splitlines(), name, old, new)
         copy.write_text("\n".join(lines) + "\n")
-        if (first := names.setdefault((file, *lines), name)) != name:
-            sys.exit(f"{first} and {name} are the same fault")
+        copies.append((name, lines))
         if name in wanted:
             print(f"{number:02}", name, kernel, ",".join(suites), test, file, sep="\t")
+    refuse_twins(copies)
 
 
 if __name__ == "__main__":

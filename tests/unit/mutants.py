@@ -40,12 +40,21 @@ def apply(lines, name, old, new):
     return lines[:at] + [indentation + line for line in new] + lines[at + len(old) :]
 
 
+def refuse_twins(copies):
+    """Names and lines: no two copies may be the same."""
+    names = {}
+    for name, lines in copies:
+        if (first := names.setdefault(tuple(lines), name)) != name:
+            sys.exit(f"{first} and {name} are the same")
+
+
 def main():
     """Writes the copies."""
     mutants_file, source, directory = map(Path, sys.argv[1:])
     lines = source.read_text().splitlines()
     mutants = read_list(mutants_file.read_text())
     copies = [("unchanged", lines)] + [(name, apply(lines, name, *edit)) for name, *edit in mutants]
+    refuse_twins(copies)
 
     for number, (name, copy) in enumerate(copies):
         path = directory / f"{number:02}-{name.replace(' ', '_')}{source.suffix}"
